@@ -1,0 +1,96 @@
+// Package ledger is the port to the table with one record per object: what became of it, when, how
+// and why not. ledgeraws (DynamoDB) and ledgersqlite are the adapters; ledgertest holds the suite
+// both pass.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Status is the outcome that a record tells.
+type Status string
+
+// The statuses.
+const (
+	Done       Status = "DONE"
+	Failed     Status = "FAILED"
+	Gone       Status = "GONE"    // the source object vanished before it was copied
+	Skipped    Status = "SKIPPED" // by a rule that Error names
+	Deleted    Status = "DELETED" // tombstone
+	InProgress Status = "IN_PROGRESS"
+)
+
+// Record is one object's record. Sizes are bytes; times are UTC with millisecond precision.
+type Record struct {
+	Key             string // source key
+	Status          Status
+	Size            int64
+	SourceETag      string
+	DestinationETag string
+	Checksum        string // CRC64NVME of the content, base64; empty when it was not computed
+	VerifiedBy      string // crc64nvme, etag, md5, server, size
+	Sequencer       string // of the S3 event that led here; empty for listed objects
+	RunID           string
+	Attempts        int
+	Method          string // server_side, stream, multipart, giant, delete
+	ErrorClass      string
+	Error           string
+	StartedAt       time.Time
+	FinishedAt      time.Time
+	Bytes           int64 // moved through the worker
+	Worker          string
+	Seq             int64 // position in the worker's own sequence of outcomes; with Worker, the revision
+}
+
+// Revision identifies one write of a record. The zero Revision is "no record".
+type Revision struct {
+	Worker string
+	Seq    int64
+}
+
+// Revision returns the revision that this record was written as.
+func (r *Record) Revision() Revision { return Revision{r.Worker, r.Seq} }
+
+// ErrConflict is returned by Put when the stored record is not the one that was expected.
+var ErrConflict = errors.New("ledger record was written by somebody else meanwhile")
+
+// Page is one page of failed records.
+type Page struct {
+	Records []Record
+	Next    string // opaque; empty at the end
+}
+
+// Ledger is the table.
+type Ledger interface {
+	// Get returns the records of those keys that have one. Any number of keys may be asked for;
+	// the adapter batches and repeats what the table left unprocessed.
+	Get(ctx context.Context, keys []string) (map[string]Record, error)
+
+	// Put writes a record and returns the one it replaced, nil when there was none. With expect
+	// not nil, the write happens only when the stored revision is *expect; otherwise ErrConflict.
+	Put(ctx context.Context, record Record, expect *Revision) (*Record, error)
+
+	// Failures returns failed records, of one error class or of all when class is empty, in key
+	// order within a class. It never scans the table.
+	Failures(ctx context.Context, class string, limit int, after string) (Page, error)
+}
+
+// BatchPutter is implemented by ledgers that write many records cheaper than one by one. Outcomes
+// has one entry a record: the replaced record, and ErrConflict where that one was refused.
+type BatchPutter interface {
+	PutBatch(ctx context.Context, puts []Put) ([]PutOutcome, error)
+}
+
+// Put is one conditional write of a batch.
+type Put struct {
+	Record Record
+	Expect *Revision
+}
+
+// PutOutcome is the result of one Put of a batch.
+type PutOutcome struct {
+	Replaced *Record
+	Err      error // nil or ErrConflict
+}
