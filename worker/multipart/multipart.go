@@ -28,6 +28,8 @@ type Upload struct {
 	Parts          int
 	RunID          string
 	Created        time.Time
+	// Checksums says that the upload was created with CRC64NVME, so that its parts carry one each.
+	Checksums bool
 }
 
 // Part is an uploaded part.

@@ -35,6 +35,9 @@ func ArchivedClass(class string) bool {
 	return false
 }
 
+// BulkSize is the size in bytes from which a body is worth connections with large buffers.
+const BulkSize = 1 << 20
+
 // ListRequest asks for one page.
 type ListRequest struct {
 	Prefix     string
@@ -97,6 +100,8 @@ type GetRequest struct {
 	// Offset and Length choose a range in bytes. Length 0 with Offset 0 is the whole object;
 	// Length 0 with an offset is everything from there on.
 	Offset, Length int64
+	// SizeHint is how many bytes to expect, where that is known: large bodies use large buffers.
+	SizeHint int64
 }
 
 // Body is an open read. The caller closes it.
@@ -152,6 +157,30 @@ type Part struct {
 	ETag      string // without quotes
 	Size      int64
 	CRC64NVME string // base64; empty where the store keeps none
+}
+
+// CopyRequest lets the destination copy an object, or a range of it, by itself.
+type CopyRequest struct {
+	SourceBucket    string
+	SourceKey       string
+	SourceVersionID string
+	SourceETag      string // copied only while the source still has it
+	Key             string
+	Condition       Precondition
+	Attributes      Attributes
+	KeepHeaders     bool // the source's headers and metadata, not those of Attributes
+	KeepTags        bool // the source's tags, not those of Attributes
+
+	// Offset and Length choose the range of a part copy, in bytes.
+	Offset, Length int64
+}
+
+// CompleteRequest turns uploaded parts into an object.
+type CompleteRequest struct {
+	Key, UploadID string
+	Parts         []Part
+	Condition     Precondition
+	CRC64NVME     string // of the whole object, base64; empty: not stated
 }
 
 // Upload is an unfinished multipart upload as a store lists it.

@@ -1,0 +1,74 @@
+package consume
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Gate limits the objects under way. The limit grows by one for every limit's worth of objects that went
+// through, and halves when an end asks for less, at most once a second: additive increase,
+// multiplicative decrease.
+type Gate struct {
+	mu        sync.Mutex
+	limit     float64
+	low, high int
+	active    int
+	halved    time.Time
+	free      chan struct{} // closed and replaced when a place becomes free
+}
+
+// NewGate returns a gate whose limit starts in the middle between low and high.
+func NewGate(low, high int) *Gate {
+	return &Gate{limit: float64(low+high) / 2, low: low, high: high, free: make(chan struct{})}
+}
+
+// Acquire takes a place, or returns the context's error.
+func (g *Gate) Acquire(ctx context.Context) error { return g.wait(ctx, true) }
+
+// Room waits until a place is free without taking it.
+func (g *Gate) Room(ctx context.Context) error { return g.wait(ctx, false) }
+
+func (g *Gate) wait(ctx context.Context, take bool) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		g.mu.Lock()
+		if g.active < max(1, int(g.limit)) {
+			if take {
+				g.active++
+			}
+			g.mu.Unlock()
+			return nil
+		}
+		free := g.free
+		g.mu.Unlock()
+		select {
+		case <-free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Release gives a place back. throttled says that an end asked for less meanwhile.
+func (g *Gate) Release(throttled bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.active--
+	if !throttled {
+		g.limit = min(g.limit+1/g.limit, float64(g.high))
+	} else if now := time.Now(); now.Sub(g.halved) >= time.Second {
+		g.limit, g.halved = max(g.limit/2, 1), now
+	}
+	close(g.free)
+	g.free = make(chan struct{})
+}
+
+// Limit returns the present limit, for progress and metrics.
+func (g *Gate) Limit() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return max(1, int(g.limit))
+}

@@ -1,0 +1,354 @@
+package transfer
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/endpoint"
+	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/multipart"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/store"
+)
+
+// Sizes that choose the way of an object, in bytes.
+const (
+	// SmallBody is the largest body that is read whole before it is sent: its checksum can then go in
+	// front of it, and a corrupt one is refused before it is published.
+	SmallBody = 256 << 10
+	// PartSize is the smallest part that objects are cut into.
+	PartSize = 64 << 20
+	// MultipartFrom is the size from which an object is copied in parts.
+	MultipartFrom = 2 * PartSize
+	// maxServerSide is what one CopyObject call can copy.
+	maxServerSide = 5 << 30
+)
+
+// How an object was copied, as ledgers and reports say it.
+const (
+	MethodServerSide = "server_side"
+	MethodStream     = "stream"
+	MethodMultipart  = "multipart"
+	MethodDelete     = "delete"
+	MethodNone       = "none" // it was there already
+)
+
+// Config is what a Copier works with. Uploads may be nil for jobs without large objects.
+type Config struct {
+	Job         *job.Job
+	Source      Source
+	Destination Destination
+	SourceCan   endpoint.Capabilities
+	DestCan     endpoint.Capabilities
+	// Shared says that the destination could copy from the source by itself, as far as addresses tell.
+	Shared bool
+	// SourceBucket is the bucket's name in copy requests.
+	Uploads multipart.Records
+	Ledger  interface {
+		Get(ctx context.Context, keys []string) (map[string]ledger.Record, error)
+	}
+	Worker string
+	Pace   *Pace // nil: no bandwidth limit
+	// Attempts bounds the tries of one object in this process; 0 is 4.
+	Attempts int
+	// Backoff is the first wait between tries; 0 is a second.
+	Backoff time.Duration
+}
+
+// Copier copies and deletes single objects. It is safe for concurrent use.
+type Copier struct {
+	Config
+	keys job.KeyMap
+	bulk chan struct{} // one place for each stream with large buffers
+
+	noServerSide atomic.Bool // the destination may not read the source
+	md5Trusted   atomic.Bool // the destination's ETags were seen to be MD5
+}
+
+// bulkStreams bounds the streams with large buffers: each holds four of 256 KiB.
+const bulkStreams = 12
+
+// New returns a copier.
+func New(c Config) *Copier {
+	if c.Attempts == 0 {
+		c.Attempts = 4
+	}
+	if c.Backoff == 0 {
+		c.Backoff = time.Second
+	}
+	return &Copier{Config: c, keys: c.Job.KeyMap(), bulk: make(chan struct{}, bulkStreams)}
+}
+
+// Outcome is what became of one message.
+type Outcome struct {
+	// Status is the object's new status; empty when the object is not settled: then Again or Err says why.
+	Status ledger.Status
+	// Again is the message that takes this one's place, because the source changed.
+	Again *message.Object
+	// Err is why the object failed, or could not be settled for now.
+	Err error
+
+	Reason          string // of a skip
+	Method          string
+	Size, Bytes     int64
+	SourceETag      string
+	DestinationETag string
+	Checksum        string
+	VerifiedBy      string
+	Started         time.Time
+	Retries         int64
+	Throttles       int64
+}
+
+// work is one object on its way.
+type work struct {
+	m         message.Object
+	dest      string // destination key
+	condition store.Precondition
+	retries   atomic.Int64
+	throttles int64
+	conflicts int
+	noMD5     bool // the ETag of the source turned out to be no MD5
+	notified  bool
+}
+
+// maxConflicts bounds how often a destination may change under one copy.
+const maxConflicts = 5
+
+// maxHold bounds how long a throttled object is held here, within the lease that a queue allows.
+const maxHold = time.Hour
+
+// Do settles one message. It returns an unsettled outcome with a retryable error when this process has
+// tried often enough, and with class Canceled when ctx ended.
+func (c *Copier) Do(ctx context.Context, m message.Object) Outcome {
+	started := time.Now().UTC()
+	out := c.do(ctx, m)
+	out.Started = started
+	if out.SourceETag == "" {
+		out.SourceETag = m.ETag
+	}
+	if out.Size == 0 {
+		out.Size = m.Size
+	}
+	return out
+}
+
+func (c *Copier) do(ctx context.Context, m message.Object) Outcome {
+	dest, ok := c.keys.Destination(m.Key)
+	if !ok {
+		return Outcome{Status: ledger.Skipped, Reason: "unmappable", Method: MethodNone}
+	}
+	w := &work{m: m, dest: dest}
+	if m.DestinationSeen {
+		w.condition = store.Precondition{IfMatch: m.DestinationETag, IfAbsent: m.DestinationETag == ""}
+	}
+	attempt := c.copyOnce
+	if m.Op == message.Delete {
+		attempt = c.deleteOnce
+	}
+	out := c.repeat(ctx, w, attempt)
+	out.Retries, out.Throttles = w.retries.Load(), w.throttles
+	return out
+}
+
+// repeat tries until the object is settled or there is no sense in going on for now.
+func (c *Copier) repeat(ctx context.Context, w *work, attempt func(context.Context, *work) Outcome) Outcome {
+	policy := retry.Policy{Attempts: c.Attempts, Base: c.Backoff, Cap: 20 * time.Second}
+	held := time.Now()
+	for tries := 1; ; tries++ {
+		out := attempt(ctx, w)
+		if out.Err == nil || out.Status != "" {
+			return out
+		}
+		switch class := failure.ClassOf(out.Err); {
+		case class == failure.Conflict && w.conflicts < maxConflicts:
+			w.conflicts++
+			settled, err := c.reconsider(ctx, w)
+			if settled != nil {
+				return *settled
+			}
+			if err != nil {
+				out.Err = err
+			}
+			tries--
+			continue
+		case class == failure.Throttled && time.Since(held) < maxHold:
+			// Held here and not handed back: a busy store must not use up a message's receives.
+			w.throttles++
+			tries = min(tries, policy.Attempts-1)
+		case !class.Retryable() || tries >= policy.Attempts:
+			return c.judge(w, out)
+		default:
+			w.retries.Add(1)
+		}
+		if class := failure.ClassOf(out.Err); class == failure.Checksum {
+			w.noMD5 = true
+		}
+		if err := retry.Sleep(ctx, policy.Delay(tries)); err != nil {
+			return Outcome{Err: &failure.Error{Class: failure.Canceled, Op: "copy", Target: w.m.Key, Err: err}}
+		}
+	}
+}
+
+// judge turns a last error into an outcome: permanent classes settle the object as FAILED.
+func (c *Copier) judge(w *work, out Outcome) Outcome {
+	class := failure.ClassOf(out.Err)
+	if class.Retryable() || class.Endpointwide() || class == failure.Canceled {
+		return out
+	}
+	out.Status = ledger.Failed
+	return out
+}
+
+// copyOnce makes one try of the way that suits the object.
+func (c *Copier) copyOnce(ctx context.Context, w *work) Outcome {
+	if w.m.Size > c.DestCan.LargestObject.Value {
+		err := fmt.Errorf("the object has %d bytes, the destination takes %d", w.m.Size, c.DestCan.LargestObject.Value)
+		return Outcome{Status: ledger.Failed, Err: &failure.Error{Class: failure.TooLarge, Op: "copy", Target: w.m.Key, Detail: err.Error(), Err: err}}
+	}
+	if c.serverSide() {
+		out := c.copyServerSide(ctx, w)
+		if c.Job.Mode == job.ModeServerSide || !refusesServerSide(out.Err) {
+			return out
+		}
+		c.noServerSide.Store(true)
+	}
+	if w.m.Size >= min(MultipartFrom, c.Job.GiantThreshold) && c.Uploads != nil {
+		return c.copyParts(ctx, w)
+	}
+	return c.copyStream(ctx, w)
+}
+
+func (c *Copier) serverSide() bool {
+	return c.Job.Mode == job.ModeServerSide || c.Job.Mode == job.ModeAuto && c.Shared && !c.noServerSide.Load()
+}
+
+// refusesServerSide tells "this destination cannot copy from this source" from failures that the other
+// ways would meet too.
+func refusesServerSide(err error) bool {
+	switch failure.ClassOf(err) {
+	case failure.AccessDenied, failure.NoSuchBucket, failure.DestinationRefuses, failure.WrongRegion, failure.BadCredentials:
+		return true
+	}
+	return false
+}
+
+// sourceFailed turns an error of the source into an outcome.
+func (c *Copier) sourceFailed(ctx context.Context, w *work, err error) Outcome {
+	switch failure.ClassOf(err) {
+	case failure.NotFound:
+		return Outcome{Status: ledger.Gone, Method: MethodNone}
+	case failure.Archived:
+		return Outcome{Status: ledger.Skipped, Reason: "archived", Method: MethodNone}
+	case failure.Changed:
+		return c.again(ctx, w)
+	}
+	return Outcome{Err: err}
+}
+
+// again asks for what the source holds now, as a new message.
+func (c *Copier) again(ctx context.Context, w *work) Outcome {
+	info, err := c.Source.Head(ctx, w.m.Key, "")
+	if err != nil {
+		if failure.Is(err, failure.NotFound) {
+			return Outcome{Status: ledger.Gone, Method: MethodNone}
+		}
+		return Outcome{Err: err}
+	}
+	m := w.m
+	m.Size, m.ETag, m.Modified, m.VersionID, m.Class = info.Size, info.ETag, info.Modified, "", info.StorageClass
+	return Outcome{Again: &m}
+}
+
+// reconsider looks at both ends after the destination turned out to be another than expected. It
+// returns an outcome when nothing is left to do; otherwise the next try expects what is there now.
+func (c *Copier) reconsider(ctx context.Context, w *work) (*Outcome, error) {
+	source, err := c.Source.Head(ctx, w.m.Key, w.m.VersionID)
+	if err != nil {
+		out := c.sourceFailed(ctx, w, err)
+		if out.Status == "" && out.Again == nil {
+			return nil, err
+		}
+		return &out, nil
+	}
+	if source.ETag != w.m.ETag && w.m.ETag != "" {
+		out := c.again(ctx, w)
+		return &out, nil
+	}
+	there, err := c.Destination.Head(ctx, w.dest, "")
+	if failure.Is(err, failure.NotFound) {
+		w.condition = store.Precondition{IfAbsent: true}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if by := c.sameContent(ctx, w, source, there); by != "" {
+		return &Outcome{
+			Status: ledger.Done, Method: MethodNone, Size: source.Size, SourceETag: source.ETag,
+			DestinationETag: there.ETag, VerifiedBy: by, Checksum: crcOf(there.Checksum),
+		}, nil
+	}
+	w.condition = store.Precondition{IfMatch: there.ETag}
+	return nil, nil
+}
+
+// sameContent returns by what the two ends are known to hold the same bytes, "" when they are not.
+func (c *Copier) sameContent(ctx context.Context, w *work, source, there store.Info) string {
+	if source.Size != there.Size {
+		return ""
+	}
+	if a, b := source.Checksum, there.Checksum; a.Value != "" && a.Algorithm == b.Algorithm && !a.Composite && !b.Composite {
+		if a.Value == b.Value {
+			return "checksum"
+		}
+		return ""
+	}
+	if source.ETag == there.ETag && plainMD5(source.ETag) {
+		return "etag"
+	}
+	if c.Ledger == nil {
+		return ""
+	}
+	rows, err := c.Ledger.Get(ctx, []string{w.m.Key})
+	if err != nil {
+		return "" // copying once more is always right
+	}
+	if r, ok := rows[w.m.Key]; ok && r.Status == ledger.Done && r.SourceETag == source.ETag && r.DestinationETag == there.ETag {
+		return "ledger"
+	}
+	return ""
+}
+
+func crcOf(s store.Checksum) string {
+	if s.Algorithm == "CRC64NVME" && !s.Composite {
+		return s.Value
+	}
+	return ""
+}
+
+// deleteOnce removes a destination object whose source is gone. The source is the truth: an object
+// that is there again is copied instead.
+func (c *Copier) deleteOnce(ctx context.Context, w *work) Outcome {
+	_, err := c.Source.Head(ctx, w.m.Key, "")
+	if err == nil {
+		again := c.again(ctx, w)
+		if again.Again != nil {
+			again.Again.Op = message.Copy
+			again.Again.DestinationSeen, again.Again.DestinationETag = false, ""
+		}
+		return again
+	}
+	if !failure.Is(err, failure.NotFound) {
+		return Outcome{Err: err}
+	}
+	if err := c.Destination.Delete(ctx, w.dest); err != nil {
+		return Outcome{Err: err}
+	}
+	return Outcome{Status: ledger.Deleted, Method: MethodDelete}
+}

@@ -1,0 +1,408 @@
+package transfer
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the S3 protocol's own digest, for stores that know no other
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datatransferhub/dth/worker/checksum"
+	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/multipart"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/store"
+)
+
+// partsAtOnce is how many parts of one object are on their way in one process.
+const partsAtOnce = 4
+
+// PartSizeFor returns the part size of an object in bytes: 64 MiB, or as much as keeps it within the parts
+// that a store takes, rounded up to 1 MiB, but at most 5 GiB.
+func PartSizeFor(size int64, maxParts int) int64 {
+	if maxParts <= 0 {
+		maxParts = 10_000
+	}
+	part := (size + int64(maxParts) - 1) / int64(maxParts)
+	part = (part + job.MiB - 1) / job.MiB * job.MiB
+	return min(max(part, PartSize), 5*job.GiB)
+}
+
+// copyParts moves an object as ranged GETs into the parts of a multipart upload, and resumes an upload
+// of the same version that an earlier process left behind.
+func (c *Copier) copyParts(ctx context.Context, w *work) Outcome {
+	source, err := c.Source.Head(ctx, w.m.Key, w.m.VersionID)
+	if err != nil {
+		return c.sourceFailed(ctx, w, err)
+	}
+	if w.m.ETag != "" && source.ETag != w.m.ETag {
+		return c.again(ctx, w)
+	}
+	a, err := c.attributes(ctx, w, source)
+	if err != nil {
+		return c.sourceFailed(ctx, w, err)
+	}
+	return c.copyPartsFrom(ctx, w, source, a, false)
+}
+
+func (c *Copier) copyPartsFrom(ctx context.Context, w *work, source store.Info, a store.Attributes, serverSide bool) Outcome {
+	up, done, err := c.adopt(ctx, w, source, a)
+	if err != nil {
+		return Outcome{Err: err}
+	}
+	p := &partCopy{c: c, w: w, source: source, up: up, serverSide: serverSide, parts: done}
+	p.withCRC = up.Checksums
+	if err := p.run(ctx); err != nil {
+		return c.partsFailed(ctx, w, up, err)
+	}
+	return c.complete(ctx, p)
+}
+
+// adopt returns the recorded upload of this version with its finished parts, or creates and records one.
+func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.Attributes) (multipart.Upload, []multipart.Part, error) {
+	up, found, err := c.Uploads.GetUpload(ctx, w.m.Key, source.ETag)
+	if err != nil {
+		return up, nil, fmt.Errorf("reading the recorded upload of %s: %w", w.m.Key, err)
+	}
+	if found {
+		parts, err := c.Uploads.Parts(ctx, up)
+		if err != nil {
+			return up, nil, fmt.Errorf("reading the recorded parts of %s: %w", w.m.Key, err)
+		}
+		return up, parts, nil
+	}
+	intent := multipart.Intent{DestinationKey: w.dest, At: time.Now().UTC(), Worker: c.Worker}
+	if err := c.Uploads.PutIntent(ctx, intent); err != nil {
+		return up, nil, fmt.Errorf("recording the intent to upload %s: %w", w.dest, err)
+	}
+	id, err := c.Destination.CreateUpload(ctx, w.dest, a)
+	if err != nil {
+		return up, nil, err
+	}
+	part := PartSizeFor(w.m.Size, c.DestCan.MaxParts.Value)
+	up = multipart.Upload{
+		SourceKey: w.m.Key, SourceETag: source.ETag, DestinationKey: w.dest, ID: id, Size: w.m.Size, PartSize: part,
+		Parts: int((w.m.Size + part - 1) / part), RunID: w.m.Run, Created: time.Now().UTC(), Checksums: c.Destination.Checksums(),
+	}
+	recorded, err := c.Uploads.PutUpload(ctx, up)
+	if errors.Is(err, multipart.ErrExists) {
+		// Somebody else was faster: theirs is the one, ours goes.
+		if err := c.Destination.AbortUpload(ctx, w.dest, id); err != nil {
+			return up, nil, err
+		}
+		parts, err := c.Uploads.Parts(ctx, recorded)
+		return recorded, parts, err
+	}
+	if err != nil {
+		return up, nil, fmt.Errorf("recording upload %s of %s: %w", id, w.dest, err)
+	}
+	return up, nil, c.Uploads.DeleteIntent(ctx, w.dest)
+}
+
+// partCopy is one multipart copy under way.
+type partCopy struct {
+	c          *Copier
+	w          *work
+	source     store.Info
+	up         multipart.Upload
+	serverSide bool
+	withCRC    bool // the store keeps CRC64NVME for this upload
+
+	mu     sync.Mutex
+	parts  []multipart.Part
+	byMD5  bool // some part was compared by MD5
+	bySize bool // some part could not be compared at all
+	moved  int64
+}
+
+func (p *partCopy) run(ctx context.Context) error {
+	done := make(map[int]bool, len(p.parts))
+	for _, part := range p.parts {
+		done[part.Number] = true
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(partsAtOnce)
+	for n := 1; n <= p.up.Parts && gctx.Err() == nil; n++ {
+		if done[n] {
+			continue
+		}
+		g.Go(func() error { return p.part(gctx, n) })
+	}
+	return g.Wait()
+}
+
+// part copies one part, tried like a whole object would be, and records it.
+func (p *partCopy) part(ctx context.Context, number int) error {
+	offset := int64(number-1) * p.up.PartSize
+	length := min(p.up.PartSize, p.up.Size-offset)
+	var sent multipart.Part
+	policy := retry.Policy{Attempts: p.c.Attempts, Base: p.c.Backoff, Cap: 20 * time.Second}
+	err := policy.Do(ctx, func() error {
+		var err error
+		if p.serverSide {
+			sent, err = p.copyPart(ctx, number, offset, length)
+		} else {
+			sent, err = p.sendPart(ctx, number, offset, length)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	recorded, err := p.c.Uploads.PutPart(ctx, p.up, sent)
+	if err != nil {
+		return fmt.Errorf("recording part %d of %s: %w", number, p.w.dest, err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.parts = append(p.parts, recorded)
+	if !p.serverSide {
+		p.moved += length
+	}
+	return nil
+}
+
+func (p *partCopy) copyPart(ctx context.Context, number int, offset, length int64) (multipart.Part, error) {
+	r := p.c.copyRequest(p.w, p.source, store.Attributes{})
+	r.Offset, r.Length = offset, length
+	part, err := p.c.Destination.CopyPart(ctx, r, p.up.ID, number)
+	return multipart.Part{Number: number, ETag: part.ETag, CRC64NVME: part.CRC64NVME, Size: length}, err
+}
+
+func (p *partCopy) sendPart(ctx context.Context, number int, offset, length int64) (multipart.Part, error) {
+	release, err := p.c.stream(ctx)
+	if err != nil {
+		return multipart.Part{}, err
+	}
+	defer release()
+	get := store.GetRequest{Key: p.w.m.Key, VersionID: p.w.m.VersionID, IfMatch: p.source.ETag, Offset: offset, Length: length}
+	in, err := openRange(ctx, p.c.Source, get, length, &p.w.retries)
+	if err != nil {
+		return multipart.Part{}, &sourceError{err}
+	}
+	defer in.Close()
+	var trailer func() string
+	if p.withCRC {
+		trailer = in.sum
+	} else {
+		in.md5 = md5.New() //nolint:gosec // see above
+	}
+	part, err := p.c.Destination.UploadPart(ctx, p.w.dest, p.up.ID, number, p.c.Pace.reader(ctx, in), length, trailer)
+	if in.err != nil {
+		return multipart.Part{}, &sourceError{in.err}
+	}
+	if err != nil {
+		return multipart.Part{}, err
+	}
+	out := multipart.Part{Number: number, ETag: part.ETag, Size: length}
+	return out, p.provePart(in, part, &out)
+}
+
+// provePart compares a sent part with what the destination says of it.
+func (p *partCopy) provePart(in *reader, part store.Part, out *multipart.Part) error {
+	if p.withCRC {
+		out.CRC64NVME = in.sum()
+		if part.CRC64NVME != "" && part.CRC64NVME != out.CRC64NVME {
+			return &failure.Error{
+				Class: failure.Checksum, Op: "UploadPart", Target: p.w.dest,
+				Detail: fmt.Sprintf("CRC64NVME of part %d sent is %s, the destination holds %s", part.Number, out.CRC64NVME, part.CRC64NVME),
+			}
+		}
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if strings.EqualFold(hex.EncodeToString(in.md5.Sum(nil)), part.ETag) {
+		p.byMD5 = true
+		p.c.md5Trusted.Store(true)
+		return nil
+	}
+	if p.c.md5Trusted.Load() && plainMD5(part.ETag) {
+		return &failure.Error{
+			Class: failure.Checksum, Op: "UploadPart", Target: p.w.dest,
+			Detail: fmt.Sprintf("MD5 of part %d differs from its ETag %s", part.Number, part.ETag),
+		}
+	}
+	p.bySize = true // a store that encrypts with KMS, for example, has ETags that say nothing
+	return nil
+}
+
+// sourceError marks an error of the source, so that "not found" is not taken for a lost upload.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
+// partsFailed settles a multipart copy that cannot go on: for good, with the upload aborted; for now,
+// with the upload kept for the next try.
+func (c *Copier) partsFailed(ctx context.Context, w *work, up multipart.Upload, err error) Outcome {
+	var source *sourceError
+	class := failure.ClassOf(err)
+	if errors.As(err, &source) {
+		out := c.sourceFailed(ctx, w, source.error)
+		if out.Err == nil {
+			if abortErr := c.discard(ctx, up); abortErr != nil {
+				return Outcome{Err: abortErr}
+			}
+		}
+		return out
+	}
+	if class == failure.NotFound {
+		// The upload is gone, or was completed by somebody whose record got lost.
+		if forget := c.Uploads.DeleteUpload(ctx, up); forget != nil {
+			return Outcome{Err: forget}
+		}
+		return Outcome{Err: &failure.Error{Class: failure.Conflict, Op: "UploadPart", Target: w.dest, Detail: "the upload is gone", Err: err}}
+	}
+	if !class.Retryable() && class != failure.Canceled && !class.Endpointwide() && class != failure.Conflict {
+		if abortErr := c.discard(ctx, up); abortErr != nil {
+			return Outcome{Err: abortErr}
+		}
+	}
+	return Outcome{Err: err}
+}
+
+// discard aborts an upload and forgets it.
+func (c *Copier) discard(ctx context.Context, up multipart.Upload) error {
+	if err := c.Destination.AbortUpload(ctx, up.DestinationKey, up.ID); err != nil {
+		return err
+	}
+	return c.Uploads.DeleteUpload(ctx, up)
+}
+
+// complete makes the object of its parts, compares it, and forgets the upload.
+func (c *Copier) complete(ctx context.Context, p *partCopy) Outcome {
+	sort.Slice(p.parts, func(i, j int) bool { return p.parts[i].Number < p.parts[j].Number })
+	r := store.CompleteRequest{Key: p.w.dest, UploadID: p.up.ID, Condition: p.w.condition, CRC64NVME: p.combined()}
+	for _, part := range p.parts {
+		r.Parts = append(r.Parts, store.Part{Number: part.Number, ETag: part.ETag, Size: part.Size, CRC64NVME: part.CRC64NVME})
+	}
+	written, err := c.Destination.CompleteUpload(ctx, r)
+	if err != nil {
+		return c.completeFailed(ctx, p, err)
+	}
+	by, err := p.prove(ctx, &written)
+	if err != nil {
+		return Outcome{Err: err}
+	}
+	if err := c.Uploads.DeleteUpload(ctx, p.up); err != nil {
+		return Outcome{Err: fmt.Errorf("forgetting the completed upload of %s: %w", p.w.dest, err)}
+	}
+	method := MethodMultipart
+	if p.serverSide {
+		method = MethodServerSide
+	}
+	return Outcome{
+		Status: ledger.Done, Method: method, Size: p.up.Size, Bytes: p.moved, SourceETag: p.source.ETag,
+		DestinationETag: written.ETag, Checksum: r.CRC64NVME, VerifiedBy: by,
+	}
+}
+
+// completeFailed handles the answers to a completion that need thought. An upload that is gone was either
+// completed by a call whose answer got lost, or aborted by somebody: what lies at the destination tells.
+func (c *Copier) completeFailed(ctx context.Context, p *partCopy, err error) Outcome {
+	switch failure.ClassOf(err) {
+	case failure.NotFound:
+		there, headErr := c.Destination.Head(ctx, p.w.dest, "")
+		if forget := c.Uploads.DeleteUpload(ctx, p.up); forget != nil {
+			return Outcome{Err: forget}
+		}
+		if headErr == nil && there.Size == p.up.Size && p.holds(there) {
+			return Outcome{
+				Status: ledger.Done, Method: MethodMultipart, Size: p.up.Size, Bytes: p.moved, SourceETag: p.source.ETag,
+				DestinationETag: there.ETag, Checksum: p.combined(), VerifiedBy: "etag",
+			}
+		}
+		return Outcome{Err: &failure.Error{Class: failure.Server, Op: "CompleteMultipartUpload", Target: p.w.dest, Detail: "the upload is gone; it is begun anew", Err: err}}
+	case failure.Conflict:
+		// The object at the destination is another than expected. The upload itself is sound, but a new
+		// try may find that nothing is left to do, so it must not stay open.
+		if abortErr := c.discard(ctx, p.up); abortErr != nil {
+			return Outcome{Err: abortErr}
+		}
+	case failure.Checksum, failure.DestinationRefuses:
+		if abortErr := c.discard(ctx, p.up); abortErr != nil {
+			return Outcome{Err: abortErr}
+		}
+	}
+	return Outcome{Err: err}
+}
+
+// holds reports whether an object is what these parts make.
+func (p *partCopy) holds(there store.Info) bool {
+	if crc := crcOf(there.Checksum); crc != "" && p.combined() != "" {
+		return crc == p.combined()
+	}
+	return there.ETag != "" && strings.EqualFold(there.ETag, p.expectedETag())
+}
+
+// combined returns the CRC64NVME of the whole object, base64, "" when a part's is not known.
+func (p *partCopy) combined() string {
+	sum := checksum.Of(nil)
+	for _, part := range p.parts {
+		crc, err := checksum.Decode(part.CRC64NVME)
+		if err != nil {
+			return ""
+		}
+		sum = checksum.Combine(sum, crc, part.Size)
+	}
+	return checksum.Encode(sum)
+}
+
+// expectedETag returns the ETag that S3 gives to an object of these parts: the MD5 of the parts' MD5s and
+// their number. "" when a part's ETag is no MD5.
+func (p *partCopy) expectedETag() string {
+	all := make([]byte, 0, 16*len(p.parts))
+	for _, part := range p.parts {
+		sum, err := hex.DecodeString(part.ETag)
+		if err != nil || len(sum) != md5.Size {
+			return ""
+		}
+		all = append(all, sum...)
+	}
+	whole := md5.Sum(all) //nolint:gosec // see above
+	return fmt.Sprintf("%x-%d", whole, len(p.parts))
+}
+
+// prove compares the completed object with what was sent.
+func (p *partCopy) prove(ctx context.Context, written *store.Written) (string, error) {
+	want := p.combined()
+	if want != "" && written.Checksum.Value == "" {
+		if there, err := p.c.Destination.Head(ctx, p.w.dest, ""); err == nil && there.ETag == written.ETag {
+			written.Checksum = there.Checksum
+		}
+	}
+	mismatch := func(what, got, want string) error {
+		return &failure.Error{
+			Class: failure.Checksum, Op: "CompleteMultipartUpload", Target: p.w.dest,
+			Detail: fmt.Sprintf("%s is %s, should be %s", what, got, want),
+		}
+	}
+	if said := crcOf(p.source.Checksum); said != "" && want != "" && said != want {
+		return "", mismatch("CRC64NVME of what was read", want, said)
+	}
+	if said := crcOf(written.Checksum); said != "" && want != "" {
+		if said != want {
+			return "", mismatch("CRC64NVME of the object", said, want)
+		}
+		return "crc64nvme", nil
+	}
+	switch {
+	case p.serverSide:
+		return "server", nil
+	case p.bySize:
+		return "size", nil
+	case p.byMD5 && strings.EqualFold(p.expectedETag(), written.ETag):
+		return "md5", nil
+	case strings.EqualFold(p.source.ETag, written.ETag):
+		return "etag", nil
+	}
+	return "size", nil
+}
