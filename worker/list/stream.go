@@ -3,24 +3,24 @@ package list
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/datatransferhub/dth/worker/store"
 )
 
 // stream lists one side of one range, one page ahead of its reader.
 type stream struct {
-	p     *pass
-	r     *keyRange
-	side  int
-	bound Side
+	p      *pass
+	r      *keyRange
+	side   int
+	s      *Side
+	prefix string
 
-	entries []Entry
+	objects []store.Object
 	next    int
-	last    string // name of the last entry, to check the order
-	started bool
 	ended   bool
-	token   string
 	future  chan fetched
+	check   pageCheck
 }
 
 type fetched struct {
@@ -28,26 +28,34 @@ type fetched struct {
 	err  error
 }
 
-func newStream(ctx context.Context, p *pass, r *keyRange, side int, s Side) *stream {
-	st := &stream{p: p, r: r, side: side, bound: s, last: r.after, future: make(chan fetched, 1)}
-	request := store.ListRequest{Prefix: s.Base + r.prefix}
-	if r.after != "" {
-		request.StartAfter = s.Base + r.after
+func newStream(ctx context.Context, p *pass, r *keyRange, side int) *stream {
+	st := &stream{p: p, r: r, side: side, s: p.sides[side], future: make(chan fetched, 1)}
+	prefix, some := st.s.prefix(r.unit.prefix)
+	after, more := st.s.startAfter(r.after)
+	if !some || !more || !r.has(side) {
+		r.take(side, st.s, nil, false)
+		st.ended = true
+		return st
 	}
-	st.fetch(ctx, request)
+	if r.first {
+		after = ""
+	}
+	st.prefix = prefix
+	st.check = pageCheck{prefix: prefix, last: after, begun: after != ""}
+	st.fetch(ctx, store.ListRequest{Prefix: prefix, StartAfter: after})
 	return st
 }
 
 // fetch asks for a page. Its answer waits in the future, so that nobody has to take it.
 func (s *stream) fetch(ctx context.Context, r store.ListRequest) {
 	s.p.fetches.Go(func() {
-		page, err := s.p.list(ctx, s.bound.Lister, r)
+		page, err := s.p.list(ctx, s.s.Lister, r)
 		s.future <- fetched{page, err}
 	})
 }
 
-func (s *stream) Next(ctx context.Context) (*Entry, error) {
-	for s.next == len(s.entries) {
+func (s *stream) Next(ctx context.Context) (*store.Object, error) {
+	for s.next == len(s.objects) {
 		if s.ended {
 			return nil, nil
 		}
@@ -56,7 +64,7 @@ func (s *stream) Next(ctx context.Context) (*Entry, error) {
 		}
 	}
 	s.next++
-	return &s.entries[s.next-1], nil
+	return &s.objects[s.next-1], nil
 }
 
 // turn takes the page that was asked for, and asks for the one after it.
@@ -70,44 +78,75 @@ func (s *stream) turn(ctx context.Context) error {
 	if f.err != nil {
 		return f.err
 	}
-	if f.page.Next != "" && f.page.Next == s.token {
-		return fmt.Errorf("listing after key %q gave the token of the page before again", s.bound.Base+s.last)
-	}
-	s.token = f.page.Next
-	entries, err := s.check(f.page)
-	if err != nil {
+	if err := s.check.page(f.page); err != nil {
 		return err
 	}
-	s.p.observe(entries)
-	s.entries, s.ended = s.r.take(s.side, entries, f.page.Next != "")
+	s.objects, s.ended = s.r.take(s.side, s.s, f.page.Objects, f.page.Next != "")
 	s.next = 0
-	s.p.count(s.side, len(s.entries))
 	if !s.ended {
-		s.fetch(ctx, store.ListRequest{Prefix: s.bound.Base + s.r.prefix, Token: f.page.Next})
+		s.fetch(ctx, store.ListRequest{Prefix: s.prefix, Token: f.page.Next})
 	}
+	s.p.alphabet.observe(s.objects)
+	s.p.taken(s.r.unit, s.side, len(s.objects))
 	return nil
 }
 
-// check turns a page into entries, and makes sure that it goes on where the one before ended.
-func (s *stream) check(page *store.Page) ([]Entry, error) {
-	entries := s.entries[:0]
-	if cap(entries) < len(page.Objects) {
-		entries = make([]Entry, 0, len(page.Objects))
+// maxEmptyPages is how many pages without objects may follow each other. Stores give some where many
+// objects were deleted or filtered out.
+const maxEmptyPages = 1000
+
+// pageCheck makes sure that the pages of a listing go on where the ones before ended.
+type pageCheck struct {
+	prefix string
+	last   string // key
+	begun  bool   // last is a key, or what a listing was to start after
+	token  string
+	empty  int
+}
+
+// page checks one page: its keys ascend in byte order, carry the prefix, and its token is a new one.
+func (c *pageCheck) page(page *store.Page) error {
+	if page.Next != "" && page.Next == c.token {
+		return c.stuck("the token of the page before came again")
 	}
-	for i := range page.Objects {
-		o := &page.Objects[i]
-		if len(o.Key) < len(s.bound.Base) || o.Key[:len(s.bound.Base)] != s.bound.Base {
-			return nil, fmt.Errorf("listing with prefix %q gave key %q", s.bound.Base, o.Key)
+	c.token = page.Next
+	objects := page.Objects
+	if len(objects) == 0 {
+		if c.empty++; page.Next != "" && c.empty > maxEmptyPages {
+			return c.stuck("too many pages without objects")
 		}
-		name := o.Key[len(s.bound.Base):]
-		if name <= s.last && (s.started || s.r.after != "") {
-			if name == s.last {
-				return nil, fmt.Errorf("listing gave key %q twice", o.Key)
-			}
-			return nil, &OrderError{After: s.last, Key: name}
-		}
-		s.last, s.started = name, true
-		entries = append(entries, Entry{Name: name, Object: *o})
+		return nil
 	}
-	return entries, nil
+	c.empty = 0
+	if first := objects[0].Key; c.begun && first <= c.last {
+		return c.disorder(first)
+	}
+	last := objects[0].Key
+	for i := range objects[1:] {
+		key := objects[i+1].Key
+		if key <= last {
+			c.last = last
+			return c.disorder(key)
+		}
+		last = key
+	}
+	// Between two keys with a prefix, in order, there are none without it.
+	for _, key := range []string{objects[0].Key, last} {
+		if !strings.HasPrefix(key, c.prefix) {
+			return fmt.Errorf("listing of prefix %q gave key %q", c.prefix, key)
+		}
+	}
+	c.last, c.begun = last, true
+	return nil
+}
+
+func (c *pageCheck) disorder(key string) error {
+	if key == c.last {
+		return c.stuck("it came twice")
+	}
+	return &OrderError{After: c.last, Key: key}
+}
+
+func (c *pageCheck) stuck(reason string) error {
+	return &StuckError{Prefix: c.prefix, After: c.last, Reason: reason}
 }

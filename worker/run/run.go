@@ -45,7 +45,8 @@ type FinderTotals struct {
 	Queued            int64            // messages sent for this pass
 	Ranges            int64            // key ranges the listing was split into
 	ListCalls         int64
-	SortedRanges      int64 // ranges that had to be sorted on disk
+	SortedRanges      int64 // sides that had to be sorted on disk, because a store lists in another order
+	DecidedByTime     int64 // pairs that only their modification times could decide
 }
 
 // Tally is a number of objects and their bytes.

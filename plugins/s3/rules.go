@@ -1,0 +1,186 @@
+package s3
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+
+	"github.com/datatransferhub/dth/plugins/contract"
+)
+
+// rules are the checks between parameters.
+func rules() []contract.Rule {
+	return []contract.Rule{
+		endpoints, buckets, identities, prefixes, patterns, bounds, deleting, serverSide, intoItself, otherStores, capacities,
+	}
+}
+
+func refuse(v contract.Values, field, format string, args ...any) []contract.FieldError {
+	return []contract.FieldError{{Field: field, Value: v[field], Message: fmt.Sprintf(format, args...)}}
+}
+
+func endpoints(v contract.Values) (errs []contract.FieldError) {
+	for kind, address := range map[string]string{"srcType": "srcEndpoint", "destType": "destEndpoint"} {
+		if v[kind] == "S3_Compatible" && v[address] == "" {
+			errs = append(errs, refuse(v, address, "S3_Compatible needs an endpoint, such as https://s3.example.com")...)
+		}
+	}
+	return errs
+}
+
+// Bucket names by provider: Amazon's are the strictest; other stores take capitals or underscores.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+func buckets(v contract.Values) (errs []contract.FieldError) {
+	amazon := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	for kind, bucket := range map[string]string{"srcType": "srcBucket", "destType": "destBucket"} {
+		name := v[bucket]
+		switch {
+		case v[kind] == "S3_Compatible" || v[kind] == "Qiniu_Kodo" || v[kind] == "Google_GCS":
+		case !amazon.MatchString(name):
+			errs = append(errs, refuse(v, bucket, "allowed: 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends")...)
+		case strings.Contains(name, "..") || net.ParseIP(name) != nil:
+			errs = append(errs, refuse(v, bucket, "a bucket's name is no IP address and has no two dots in a row")...)
+		}
+	}
+	return errs
+}
+
+func identities(v contract.Values) (errs []contract.FieldError) {
+	for _, side := range []string{"src", "dest"} {
+		keys, role, external := side+"Credentials", side+"RoleArn", side+"ExternalId"
+		if v[keys] != "" && v[role] != "" {
+			errs = append(errs, refuse(v, role, "give either %s or %s, not both", keys, role)...)
+		}
+		if v[external] != "" && v[role] == "" {
+			errs = append(errs, refuse(v, external, "this goes with %s, which is empty", role)...)
+		}
+	}
+	return errs
+}
+
+func prefixes(v contract.Values) (errs []contract.FieldError) {
+	given := []string{}
+	for _, name := range []string{"srcPrefix", "srcPrefixList", "srcPrefixsListFile"} {
+		if v[name] != "" {
+			given = append(given, name)
+		}
+	}
+	if len(given) > 1 {
+		errs = append(errs, refuse(v, given[1], "only one of srcPrefix, srcPrefixList and srcPrefixsListFile can be given; %s is, too", given[0])...)
+	}
+	for i, line := range v.Lines("srcPrefixList") {
+		if len(line) > 1024 {
+			errs = append(errs, refuse(v, "srcPrefixList", "prefix %d has %d bytes, allowed are 1,024", i+1, len(line))...)
+		}
+	}
+	if v.Is("stripSrcPrefix") && len(given) > 0 && given[0] != "srcPrefix" {
+		errs = append(errs, refuse(v, "stripSrcPrefix", "with a prefix list there is no one prefix to strip; give false")...)
+	}
+	if v["srcPrefixListBucket"] != "" && v["srcPrefixsListFile"] == "" {
+		errs = append(errs, refuse(v, "srcPrefixListBucket", "this goes with srcPrefixsListFile, which is empty")...)
+	}
+	return errs
+}
+
+func patterns(v contract.Values) (errs []contract.FieldError) {
+	for _, name := range []string{"include", "exclude"} {
+		for _, p := range v.List(name) {
+			if !doublestar.ValidatePattern(p) {
+				errs = append(errs, refuse(v, name, "%q is no glob pattern; allowed are *, **, ?, [a-z] and {a,b}", p)...)
+			}
+		}
+	}
+	return errs
+}
+
+func bounds(v contract.Values) (errs []contract.FieldError) {
+	low, hasLow := v.Size("minSize")
+	high, hasHigh := v.Size("maxSize")
+	if hasLow && hasHigh && low > high {
+		errs = append(errs, refuse(v, "maxSize", "this is below minSize %s: nothing would be selected", v["minSize"])...)
+	}
+	after, before := v.Time("modifiedAfter"), v.Time("modifiedBefore")
+	if !after.IsZero() && !before.IsZero() && !after.Before(before) {
+		errs = append(errs, refuse(v, "modifiedBefore", "this is not after modifiedAfter %s: nothing would be selected", v["modifiedAfter"])...)
+	}
+	return errs
+}
+
+// deleting refuses what would take a hidden source object for a missing one.
+func deleting(v contract.Values) (errs []contract.FieldError) {
+	if !v.Is("deleteExtraneous") {
+		return nil
+	}
+	for _, name := range []string{"include", "exclude", "minSize", "maxSize", "modifiedAfter", "modifiedBefore"} {
+		if v[name] != "" {
+			errs = append(errs, refuse(v, "deleteExtraneous", "%s hides source objects, whose copies would be deleted; give one of the two", name)...)
+		}
+	}
+	if v.Is("srcSkipCompare") {
+		errs = append(errs, refuse(v, "deleteExtraneous", "srcSkipCompare leaves the destination unlisted; give one of the two")...)
+	}
+	return errs
+}
+
+func serverSide(v contract.Values) []contract.FieldError {
+	if v["transferMode"] != "server_side" {
+		return nil
+	}
+	if v["srcType"] != v["destType"] || v["srcType"] == "S3_Compatible" && v["srcEndpoint"] != v["destEndpoint"] {
+		return refuse(v, "transferMode", "the destination can copy by itself only within one service; give auto or stream")
+	}
+	if v["bandwidthLimit"] != "" && v.Rate("bandwidthLimit") > 0 {
+		return refuse(v, "bandwidthLimit", "nothing limits a copy that the store makes by itself; give 0, or another transferMode")
+	}
+	return nil
+}
+
+// intoItself refuses a transfer whose copies would be read as sources again, or would overwrite their own sources.
+func intoItself(v contract.Values) []contract.FieldError {
+	if v["srcBucket"] != v["destBucket"] || v["srcType"] != v["destType"] || v["srcEndpoint"] != v["destEndpoint"] {
+		return nil
+	}
+	target := strings.TrimRight(v["destPrefix"], "/")
+	if target != "" {
+		target += "/"
+	}
+	sources := v.Lines("srcPrefixList")
+	if len(sources) == 0 {
+		sources = []string{v["srcPrefix"]}
+	}
+	for _, source := range sources {
+		if strings.HasPrefix(target, source) || strings.HasPrefix(source, target) {
+			return refuse(v, "destPrefix", "source %q and destination %q of bucket %s overlap: copies would be read as sources again; choose prefixes of which neither contains the other",
+				source, target, v["destBucket"])
+		}
+	}
+	return nil
+}
+
+// otherStores refuses what only Amazon S3 knows.
+func otherStores(v contract.Values) (errs []contract.FieldError) {
+	if v["destType"] != "S3_Compatible" {
+		return nil
+	}
+	if sse := v["destPutObjectSSEType"]; sse == "AWS_KMS_DSSE" {
+		errs = append(errs, refuse(v, "destPutObjectSSEType", "S3_Compatible stores take None, AES256 or AWS_KMS")...)
+	}
+	return errs
+}
+
+func capacities(v contract.Values) []contract.FieldError {
+	if v["maxCapacity"] == "" {
+		return nil // not a contract with a fleet
+	}
+	low, start, high := v.Integer("minCapacity"), v.Integer("desiredCapacity"), v.Integer("maxCapacity")
+	switch {
+	case low > high:
+		return refuse(v, "minCapacity", "this is more than maxCapacity %d", high)
+	case start < low || start > high:
+		return refuse(v, "desiredCapacity", "allowed: minCapacity %d to maxCapacity %d", low, high)
+	}
+	return nil
+}

@@ -1,0 +1,236 @@
+// Package ledgersqlite keeps the ledger in an SQLite table.
+package ledgersqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/ledger"
+)
+
+const schema = `
+CREATE TABLE ledger (
+	task TEXT NOT NULL,
+	key TEXT NOT NULL,
+	status TEXT NOT NULL,
+	class TEXT,             -- of the error; NULL unless the status is FAILED
+	worker TEXT NOT NULL,
+	seq INTEGER NOT NULL,
+	doc TEXT NOT NULL,      -- the whole record
+	PRIMARY KEY (task, key)
+) WITHOUT ROWID;
+CREATE INDEX ledger_failures ON ledger (task, class, key) WHERE class IS NOT NULL;
+`
+
+// Ledger is the ledger of one task.
+type Ledger struct {
+	db   *sql.DB
+	task string
+
+	get, put *sql.Stmt
+}
+
+// Open opens the ledger of a task, and makes the table when it is new.
+func Open(ctx context.Context, db *sql.DB, task string) (*Ledger, error) {
+	if err := databasesqlite.Migrate(ctx, db, "ledger", schema); err != nil {
+		return nil, err
+	}
+	l := &Ledger{db: db, task: task}
+	var err error
+	if l.get, err = db.PrepareContext(ctx, `SELECT doc FROM ledger WHERE task = ? AND key = ?`); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if l.put, err = db.PrepareContext(ctx, `INSERT OR REPLACE INTO ledger (task, key, status, class, worker, seq, doc) VALUES (?, ?, ?, ?, ?, ?, ?)`); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	return l, nil
+}
+
+// document is a record as it is stored. Times are Unix milliseconds.
+type document struct {
+	Status          ledger.Status `json:"st"`
+	Size            int64         `json:"sz,omitempty"`
+	SourceETag      string        `json:"se,omitempty"`
+	DestinationETag string        `json:"de,omitempty"`
+	Checksum        string        `json:"cs,omitempty"`
+	VerifiedBy      string        `json:"vb,omitempty"`
+	Sequencer       string        `json:"sq,omitempty"`
+	RunID           string        `json:"run,omitempty"`
+	Attempts        int           `json:"at,omitempty"`
+	Method          string        `json:"me,omitempty"`
+	ErrorClass      string        `json:"ec,omitempty"`
+	Error           string        `json:"er,omitempty"`
+	StartedAt       int64         `json:"sa,omitempty"`
+	FinishedAt      int64         `json:"fa,omitempty"`
+	Bytes           int64         `json:"by,omitempty"`
+	Worker          string        `json:"w"`
+	Seq             int64         `json:"n"`
+}
+
+func encode(r *ledger.Record) (string, error) {
+	doc, err := json.Marshal(document{
+		r.Status, r.Size, r.SourceETag, r.DestinationETag, r.Checksum, r.VerifiedBy, r.Sequencer, r.RunID, r.Attempts, r.Method,
+		r.ErrorClass, r.Error, millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq,
+	})
+	return string(doc), err
+}
+
+func decode(key, text string) (ledger.Record, error) {
+	var d document
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		return ledger.Record{}, fmt.Errorf("ledger record of %q cannot be read: %w", key, err)
+	}
+	return ledger.Record{
+		Key: key, Status: d.Status, Size: d.Size, SourceETag: d.SourceETag, DestinationETag: d.DestinationETag, Checksum: d.Checksum,
+		VerifiedBy: d.VerifiedBy, Sequencer: d.Sequencer, RunID: d.RunID, Attempts: d.Attempts, Method: d.Method, ErrorClass: d.ErrorClass,
+		Error: d.Error, StartedAt: timeOf(d.StartedAt), FinishedAt: timeOf(d.FinishedAt), Bytes: d.Bytes, Worker: d.Worker, Seq: d.Seq,
+	}, nil
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func timeOf(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// Get implements ledger.Ledger.
+func (l *Ledger) Get(ctx context.Context, keys []string) (map[string]ledger.Record, error) {
+	out := make(map[string]ledger.Record)
+	err := databasesqlite.Do(ctx, l.db, func(tx *sql.Tx) error {
+		get := tx.StmtContext(ctx, l.get)
+		for _, key := range keys {
+			r, err := l.one(ctx, get, key)
+			if err != nil {
+				return err
+			}
+			if r != nil {
+				out[key] = *r
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return out, nil
+}
+
+func (l *Ledger) one(ctx context.Context, get *sql.Stmt, key string) (*ledger.Record, error) {
+	var doc string
+	switch err := get.QueryRowContext(ctx, l.task, key).Scan(&doc); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	r, err := decode(key, doc)
+	return &r, err
+}
+
+// Put implements ledger.Ledger.
+func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.Revision) (*ledger.Record, error) {
+	outcomes, err := l.PutBatch(ctx, []ledger.Put{{Record: record, Expect: expect}})
+	if err != nil {
+		return nil, err
+	}
+	return outcomes[0].Replaced, outcomes[0].Err
+}
+
+// PutBatch implements ledger.BatchPutter in one transaction.
+func (l *Ledger) PutBatch(ctx context.Context, puts []ledger.Put) ([]ledger.PutOutcome, error) {
+	outcomes := make([]ledger.PutOutcome, len(puts))
+	err := databasesqlite.Do(ctx, l.db, func(tx *sql.Tx) error {
+		get, put := tx.StmtContext(ctx, l.get), tx.StmtContext(ctx, l.put)
+		for i := range puts {
+			old, err := l.one(ctx, get, puts[i].Record.Key)
+			if err != nil {
+				return err
+			}
+			outcomes[i] = ledger.PutOutcome{Replaced: old}
+			if expect := puts[i].Expect; expect != nil && *expect != revisionOf(old) {
+				outcomes[i].Err = ledger.ErrConflict
+				continue
+			}
+			if err := l.store(ctx, put, &puts[i].Record); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("writing the ledger: %w", err)
+	}
+	return outcomes, nil
+}
+
+func revisionOf(r *ledger.Record) ledger.Revision {
+	if r == nil {
+		return ledger.Revision{}
+	}
+	return r.Revision()
+}
+
+func (l *Ledger) store(ctx context.Context, put *sql.Stmt, r *ledger.Record) error {
+	doc, err := encode(r)
+	if err != nil {
+		return err
+	}
+	var class any
+	if r.Status == ledger.Failed {
+		class = r.ErrorClass
+	}
+	_, err = put.ExecContext(ctx, l.task, r.Key, string(r.Status), class, r.Worker, r.Seq, doc)
+	return err
+}
+
+// Failures implements ledger.Ledger. Records come by class and, within one, by key.
+func (l *Ledger) Failures(ctx context.Context, class string, limit int, after string) (ledger.Page, error) {
+	afterClass, afterKey, _ := strings.Cut(after, "\x00")
+	if after == "" {
+		afterClass = class
+	}
+	query := `SELECT class, key, doc FROM ledger WHERE task = ?1 AND class IS NOT NULL AND (class, key) > (?2, ?3)`
+	args := []any{l.task, afterClass, afterKey, limit + 1}
+	if class != "" {
+		query += ` AND class = ?5`
+		args = append(args, class)
+	}
+	rows, err := l.db.QueryContext(ctx, query+` ORDER BY class, key LIMIT ?4`, args...)
+	if err != nil {
+		return ledger.Page{}, fmt.Errorf("reading failures: %w", err)
+	}
+	defer rows.Close()
+	var page ledger.Page
+	var last string
+	for rows.Next() {
+		var rowClass, key, doc string
+		if err := rows.Scan(&rowClass, &key, &doc); err != nil {
+			return ledger.Page{}, fmt.Errorf("reading failures: %w", err)
+		}
+		if len(page.Records) == limit {
+			page.Next = last
+			break
+		}
+		r, err := decode(key, doc)
+		if err != nil {
+			return ledger.Page{}, err
+		}
+		page.Records = append(page.Records, r)
+		last = rowClass + "\x00" + key
+	}
+	return page, rows.Err()
+}

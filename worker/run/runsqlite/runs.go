@@ -1,0 +1,129 @@
+// Package runsqlite keeps run records in SQLite tables.
+package runsqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+const schema = `
+CREATE TABLE runs (task TEXT NOT NULL, id TEXT NOT NULL, started INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (task, id)) WITHOUT ROWID;
+CREATE INDEX runs_started ON runs (task, started, id);
+CREATE TABLE run_counters (task TEXT NOT NULL, run TEXT NOT NULL, worker TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL,
+	PRIMARY KEY (task, run, worker)) WITHOUT ROWID;
+`
+
+// Runs keeps the runs of one task.
+type Runs struct {
+	db   *sql.DB
+	task string
+}
+
+// Open opens the runs of a task, and makes the tables when they are new.
+func Open(ctx context.Context, db *sql.DB, task string) (*Runs, error) {
+	if err := databasesqlite.Migrate(ctx, db, "run", schema); err != nil {
+		return nil, err
+	}
+	return &Runs{db, task}, nil
+}
+
+// Create implements run.Store.
+func (s *Runs) Create(ctx context.Context, r run.Run) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	res, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)`, s.task, r.ID, r.Started.UnixMilli(), string(doc))
+	if err != nil {
+		return fmt.Errorf("creating run %s: %w", r.ID, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(run.ErrExists, err)
+	}
+	return nil
+}
+
+// Update implements run.Store.
+func (s *Runs) Update(ctx context.Context, r run.Run) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	res, err := s.db.ExecContext(ctx, `UPDATE runs SET doc = ? WHERE task = ? AND id = ?`, string(doc), s.task, r.ID)
+	if err != nil {
+		return fmt.Errorf("updating run %s: %w", r.ID, err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(run.ErrNotFound, err)
+	}
+	return nil
+}
+
+// Get implements run.Store.
+func (s *Runs) Get(ctx context.Context, id string) (run.Run, error) {
+	var doc string
+	err := s.db.QueryRowContext(ctx, `SELECT doc FROM runs WHERE task = ? AND id = ?`, s.task, id).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return run.Run{}, run.ErrNotFound
+	}
+	var r run.Run
+	if err == nil {
+		err = json.Unmarshal([]byte(doc), &r)
+	}
+	if err != nil {
+		return r, fmt.Errorf("reading run %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// Latest implements run.Store.
+func (s *Runs) Latest(ctx context.Context, limit int) ([]run.Run, error) {
+	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? ORDER BY started DESC, id DESC LIMIT ?`, s.task, limit)
+}
+
+// PutCounters implements run.Store.
+func (s *Runs) PutCounters(ctx context.Context, runID string, c run.Counters) error {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.ExecContext(ctx, `INSERT INTO run_counters VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET seq = excluded.seq, doc = excluded.doc WHERE excluded.seq >= seq`, s.task, runID, c.Worker, c.Seq, string(doc))
+	if err != nil {
+		return fmt.Errorf("writing counters of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+// Counters implements run.Store.
+func (s *Runs) Counters(ctx context.Context, runID string) ([]run.Counters, error) {
+	return query[run.Counters](ctx, s.db, `SELECT doc FROM run_counters WHERE task = ? AND run = ? ORDER BY worker`, s.task, runID)
+}
+
+// query decodes the documents that a statement returns.
+func query[T any](ctx context.Context, db *sql.DB, statement string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading runs: %w", err)
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var doc string
+		var v T
+		if err := rows.Scan(&doc); err != nil {
+			return nil, fmt.Errorf("reading runs: %w", err)
+		}
+		if err := json.Unmarshal([]byte(doc), &v); err != nil {
+			return nil, fmt.Errorf("reading runs: %w", err)
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
