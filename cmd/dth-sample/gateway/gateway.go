@@ -56,6 +56,10 @@ func Serve(ctx context.Context, cfg Config, ready func(Ready)) error {
 	if err != nil {
 		return err
 	}
+	cfg.Dir, err = filepath.Abs(cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("finding the gateway's directory %s: %w", cfg.Dir, err)
+	}
 	storage, beside, kind, err := openMetadata(cfg.Dir)
 	if err != nil {
 		return err
