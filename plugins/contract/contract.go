@@ -184,7 +184,8 @@ func (c *Contract) Validate(given map[string]string) (Values, error) {
 			errs = append(errs, FieldError{name, value, "this parameter is unknown" + c.suggest(name)})
 			continue
 		}
-		if value != "" {
+		// An empty schedule is a choice of its own (once); elsewhere empty means not given.
+		if p, _ := c.Find(name); value != "" || p.Type == Cron {
 			v[name] = value
 		}
 	}
@@ -302,7 +303,7 @@ func (p *Parameter) checkType(value string) string {
 			return "allowed: a time such as 2026-01-31T00:00:00Z (RFC 3339)"
 		}
 	case Cron:
-		if _, err := cron.Parse(value); err != nil && value != "once" {
+		if _, err := cron.Parse(value); err != nil {
 			return err.Error()
 		}
 	case String, List, Lines:

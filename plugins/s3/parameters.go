@@ -171,7 +171,7 @@ func fleet() []contract.Parameter {
 		{Name: "desiredCapacity", Label: "Workers at first", Help: "Size that the fleet begins with.", Type: contract.Integer, Default: "0", Max: 1000, OnUpdate: contract.Nothing},
 		{Name: "workerConcurrency", Label: "Transfers at once", Help: "In each worker; 0 adapts.", Type: contract.Integer, Default: "0", Max: 512, OnUpdate: contract.Restart},
 		{Name: "finderInstanceType", Label: "Finder instance type", Help: "Type that the finder runs on; arm64. Its memory does not grow with the number of objects.", Type: contract.String, Default: "m7g.large", Pattern: `^[a-z][a-z0-9-]*g[a-z0-9-]*\.[a-z0-9]+$`, Rule: "an arm64 instance type", OnUpdate: contract.Nothing},
-		{Name: "ec2CronExpression", Label: "Schedule", Help: "When passes begin, in UTC. once means a single pass.", Type: contract.Cron, Default: "0 * * * ? *", Rule: "EventBridge cron fields, such as 0 * * * ? *, or once", OnUpdate: contract.Nothing},
+		{Name: "ec2CronExpression", Label: "Schedule", Help: "When passes begin, in UTC. Empty means once.", Type: contract.Cron, Default: "0 * * * ? *", Rule: "EventBridge cron fields, such as 0 * * * ? *", OnUpdate: contract.Nothing},
 	}
 	for i := range all {
 		all[i].Group = GroupFleet

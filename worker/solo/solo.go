@@ -68,6 +68,8 @@ type Config struct {
 	HandBack time.Duration
 	// Prove compares both ends again after the last copy.
 	Prove bool
+	// ListConcurrency is the number of ranges listed at once; 0 is 32.
+	ListConcurrency int
 	// Sinks get every decision but "same", beside the queue.
 	Sinks      []diff.Sink
 	OnOutcome  func(ledger.Record)
@@ -225,7 +227,7 @@ func (t *transferring) find(ctx context.Context) (run.FinderTotals, error) {
 		all = append(all, extraneous)
 	}
 	totals, err := finder.Pass(ctx, finder.Config{
-		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir,
+		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
 		Sinks:      func() []diff.Sink { return all },
 		OnProgress: func(p finder.Progress) { t.listed.Store(p.Source) },
 	})
@@ -268,7 +270,7 @@ func (t *transferring) prove(ctx context.Context, r *run.Run, res *Result) error
 	var newer newerSink
 	newer.since = t.began
 	totals, err := finder.Pass(ctx, finder.Config{
-		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir,
+		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
 		Sinks: func() []diff.Sink { newer.reset(); return []diff.Sink{&newer} },
 	})
 	if err != nil {

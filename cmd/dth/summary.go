@@ -1,0 +1,168 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/solo"
+	"github.com/datatransferhub/dth/worker/units"
+)
+
+// summary is the last line of --json.
+type summary struct {
+	ListedSource      int64            `json:"listedSource"`
+	ListedDestination int64            `json:"listedDestination"`
+	Same              int64            `json:"same"`
+	New               int64            `json:"new"`
+	Changed           int64            `json:"changed"`
+	Skipped           int64            `json:"skipped"`
+	Extraneous        int64            `json:"extraneous"`
+	Copied            int64            `json:"copied"`
+	Deleted           int64            `json:"deleted"`
+	Failed            int64            `json:"failed"`
+	Gone              int64            `json:"gone"`
+	Bytes             int64            `json:"bytes"`
+	Seconds           float64          `json:"seconds"`
+	Method            map[string]int64 `json:"method"`
+	Errors            map[string]int64 `json:"errors"`
+	Reasons           map[string]int64 `json:"reasons"` // decisions with their reasons
+	ListCalls         int64            `json:"listCalls"`
+	Ranges            int64            `json:"ranges"`
+	DecidedByTime     int64            `json:"decidedByTime"`
+
+	// Proved tells whether both ends were compared again; Remaining is what was different then, Newer how many
+	// source objects were written after the run began.
+	Proved    bool             `json:"proved"`
+	Remaining map[string]int64 `json:"remaining"`
+	Newer     int64            `json:"newer"`
+}
+
+func newSummary(f run.FinderTotals, seconds float64) *summary {
+	s := &summary{
+		ListedSource: f.ListedSource, ListedDestination: f.ListedDestination, ListCalls: f.ListCalls, Ranges: f.Ranges, DecidedByTime: f.DecidedByTime,
+		Seconds: seconds, Method: map[string]int64{}, Errors: map[string]int64{}, Reasons: map[string]int64{}, Remaining: map[string]int64{},
+	}
+	for name, t := range f.Decisions {
+		kind, reason, _ := strings.Cut(name, ":")
+		switch kind {
+		case "same":
+			s.Same += t.Objects
+		case "new":
+			s.New += t.Objects
+		case "changed":
+			s.Changed += t.Objects
+		case "skipped":
+			s.Skipped += t.Objects
+		case "extraneous":
+			s.Extraneous += t.Objects
+		}
+		if reason != "" {
+			s.Reasons[name] = t.Objects
+		}
+	}
+	return s
+}
+
+func summarize(res *solo.Result) *summary {
+	s := newSummary(res.Run.Finder, res.Seconds)
+	for _, c := range res.Counters {
+		for name, t := range c.Outcomes {
+			status, detail, _ := strings.Cut(name, ":")
+			switch status {
+			case "DONE":
+				s.Copied += t.Objects
+				s.Bytes += t.Bytes
+				s.Method[detail] += t.Objects
+			case "DELETED":
+				s.Deleted += t.Objects
+			case "FAILED":
+				s.Failed += t.Objects
+			case "GONE":
+				s.Gone += t.Objects
+			case "SKIPPED":
+				s.Skipped += t.Objects
+				s.Reasons["skipped:"+detail] += t.Objects
+			}
+		}
+		for class, n := range c.Errors {
+			if n != 0 {
+				s.Errors[class] += n
+			}
+		}
+	}
+	s.Proved, s.Newer = res.Remaining != nil, res.Newer
+	for name, n := range res.Run.Remaining {
+		s.Remaining[name] = n
+	}
+	return s
+}
+
+func (s *summary) left() int64 {
+	var n int64
+	for _, v := range s.Remaining {
+		n += v
+	}
+	return n
+}
+
+// verdict is the exit code of a finished copy.
+func (s *summary) verdict() error {
+	if s.Failed > 0 || s.left() > 0 {
+		return &exitError{code: exitIncomplete}
+	}
+	return nil
+}
+
+func (s *summary) printJSON(w io.Writer) error { return json.NewEncoder(w).Encode(s) }
+
+func (s *summary) print(out *screen) {
+	out.line("listed %d at the source, %d at the destination: %d same, %d new, %d changed, %d skipped, %d extraneous",
+		s.ListedSource, s.ListedDestination, s.Same, s.New, s.Changed, s.Skipped, s.Extraneous)
+	rate := ""
+	if s.Seconds > 0 {
+		rate = fmt.Sprintf(" (%.0f objects/s, %s/s)", float64(s.Copied)/s.Seconds, units.FormatSize(int64(float64(s.Bytes)/s.Seconds)))
+	}
+	out.line("copied %d objects, %s in %.1f s%s%s", s.Copied, units.FormatSize(s.Bytes), s.Seconds, rate, methods(s.Method))
+	if s.Deleted > 0 {
+		out.line("deleted %d objects at the destination", s.Deleted)
+	}
+	if s.Gone > 0 {
+		out.line("%d objects were deleted at the source before they were copied", s.Gone)
+	}
+	if s.Failed > 0 {
+		out.line("%d objects failed: %s; --report FILE names them", s.Failed, counts(s.Errors))
+	}
+	switch {
+	case !s.Proved:
+	case s.left() > 0:
+		out.line("both sides were compared again and do NOT agree: %s", counts(s.Remaining))
+	case s.Newer > 0:
+		out.line("both sides agree, but for %d objects that were written at the source since", s.Newer)
+	default:
+		out.line("both sides were compared again and agree")
+	}
+}
+
+func methods(m map[string]int64) string {
+	if len(m) == 0 {
+		return ""
+	}
+	return ": " + counts(m)
+}
+
+// counts prints a map as "12 a, 3 b", the names in order.
+func counts(m map[string]int64) string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", m[name], name)
+	}
+	return strings.Join(names, ", ")
+}
