@@ -1,0 +1,128 @@
+# Data Transfer Hub. `make` alone lists the targets.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+ROOT    := $(CURDIR)
+BIN     := $(ROOT)/bin
+TOOLS   := $(ROOT)/.cache/tools
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+# The same commit gives the same binaries: no paths, no time, no state of the work tree beside VERSION.
+BUILD   := -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$(VERSION)'
+
+# Binaries with a go.mod of their own are built inside it; the others from the root module.
+OWN     := $(patsubst cmd/%/go.mod,%,$(wildcard cmd/*/go.mod))
+PRODUCT := $(filter-out $(OWN),$(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go)))
+
+# go vet's and staticcheck's word on all modules, tests included. ST1003 quarrels with names of the SDKs.
+CHECKS  := all,-ST1003
+MODULES := . $(addprefix cmd/,$(OWN)) .tools
+
+# A test that hangs is stopped and shows its goroutines.
+TESTTIME := 10m
+RACE     := -race
+PKG      := ./...
+
+step = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, then run the hub on this machine with sample data
+	$(BIN)/dth local --sample
+
+.PHONY: build
+build: need-go ## build every binary into bin/
+	$(call step,build $(VERSION))
+	@mkdir -p $(BIN)
+	@for name in $(OWN); do \
+		echo "bin/$$name"; CGO_ENABLED=0 go -C cmd/$$name build $(BUILD) -o $(BIN)/$$name .; \
+	done
+	@for name in $(PRODUCT); do \
+		echo "bin/$$name"; CGO_ENABLED=0 go build $(BUILD) -o $(BIN)/$$name ./cmd/$$name; \
+	done
+
+.PHONY: test
+test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
+	@started=$$SECONDS; \
+	$(MAKE) lint; \
+	$(MAKE) build; \
+	$(MAKE) test-go; \
+	$(MAKE) test-sample; \
+	printf '\nmake test: lint, build, test-go and test-sample passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
+		$$((SECONDS - started))
+
+.PHONY: test-go
+test-go: need-go need-cc tools $(BIN)/dth-sample ## tests of the root module; PKG=./worker/... chooses, RACE= is faster
+	$(call step,tests of the root module: unit$(comma) contract suites$(comma) fuzz seeds$(comma) end to end)
+	@moto=$$(.ci/need moto); \
+	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" \
+		$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- \
+		$(RACE) -timeout $(TESTTIME) $(PKG)
+
+.PHONY: test-sample
+test-sample: need-go tools ## tests of the modules that are on their own (the sample's servers)
+	$(call step,tests of $(addprefix cmd/,$(OWN)))
+	@for name in $(OWN); do \
+		(cd cmd/$$name && $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- \
+			-timeout $(TESTTIME) ./...); \
+	done
+
+.PHONY: lint
+lint: need-go tools ## formatting, vet, staticcheck and the rules of the house
+	$(call step,gofumpt)
+	@found=$$(git ls-files -co --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null | xargs -r $(TOOLS)/gofumpt -l); \
+	if [ -n "$$found" ]; then echo "not formatted (make fmt mends it):"; echo "$$found"; exit 1; fi
+	$(call step,go vet and staticcheck)
+	@for module in $(MODULES); do \
+		echo "$$module"; go -C $$module vet ./...; (cd $$module && $(TOOLS)/staticcheck -checks '$(CHECKS)' ./...); \
+	done
+	$(call step,rules of the house: imports$(comma) names$(comma) links$(comma) top level)
+	@go -C .tools test -count=1 ./...
+
+.PHONY: fmt
+fmt: tools ## format the Go code
+	@git ls-files -co --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null | xargs -r $(TOOLS)/gofumpt -w
+
+.PHONY: fuzz
+fuzz: need-go ## run every fuzz target for FUZZTIME (default 30s)
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),30s) $$package; \
+		done; \
+	done
+
+.PHONY: bench
+bench: build ## build, then measure; ARGS are passed to dth-bench
+	$(BIN)/dth-bench $(ARGS)
+
+.PHONY: tools
+tools: $(TOOLS)/.built ## build the linters and the test runner into .cache/tools
+
+$(TOOLS)/.built: .tools/go.mod .tools/go.sum
+	@.ci/need go
+	@mkdir -p $(TOOLS)
+	$(call step,tools)
+	@go -C .tools build -buildvcs=false -o $(TOOLS)/ $$(go -C .tools list -f '{{.ImportPath}}' tool)
+	@touch $@
+
+$(BIN)/dth-sample: $(shell find cmd/dth-sample -name '*.go' -o -name 'go.*')
+	@$(MAKE) build
+
+.PHONY: need-go
+need-go:
+	@.ci/need go
+
+.PHONY: need-cc
+need-cc:
+	@.ci/need cc
+
+.PHONY: clean
+clean: ## remove what was built; downloaded tools stay in .cache
+	rm -rf $(BIN) dist cdk.out
+
+comma := ,
