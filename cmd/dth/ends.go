@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/job"
@@ -27,11 +28,15 @@ func (e *ends) close() {
 
 // openEnds opens both ends and makes sure that they can be reached, before anything is written.
 func openEnds(ctx context.Context, j *job.Job) (*ends, error) {
-	cfg, err := config.LoadDefaultConfig(ctx)
+	// The SDK's own remarks would stand in the middle of the progress.
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, usageError(fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err))
 	}
-	o := storeaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)}
+	return openEndsWith(ctx, j, storeaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)})
+}
+
+func openEndsWith(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, error) {
 	source, err := storeaws.Open(ctx, j.Source, o)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("source: %w", err))
@@ -63,18 +68,21 @@ func reach(ctx context.Context, end, flag string, b *storeaws.Bucket) error {
 		return &exitError{exitUnreachable, fmt.Errorf("%s: %w", end, err)}
 	}
 	var hint string
-	switch f.Class {
-	case failure.NoSuchBucket:
+	switch class := f.Class; {
+	case class == failure.NoSuchBucket:
 		hint = fmt.Sprintf("bucket %s does not exist at %s; check the bucket's name, --%s-region and --%s-endpoint", b.Name(), b.Address(), flag, flag)
-	case failure.WrongRegion:
+	case class == failure.WrongRegion:
 		hint = fmt.Sprintf("bucket %s: %s; give --%s-region", b.Name(), f.Detail, flag)
-	case failure.BadCredentials:
+	case class == failure.BadCredentials && f.Status == 0:
+		hint = fmt.Sprintf("no credentials were found for %s; give --%s-profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --%s-anonymous for a public bucket",
+			b.Address(), flag, flag)
+	case class == failure.BadCredentials:
 		hint = fmt.Sprintf("%s does not know these credentials (%s); check --%s-profile or the environment, or give --%s-anonymous for a public bucket",
 			b.Address(), firstNonEmpty(f.Code, f.Detail), flag, flag)
-	case failure.AccessDenied:
+	case class == failure.AccessDenied:
 		hint = fmt.Sprintf("these credentials may not list bucket %s (%s); grant s3:ListBucket and %s, or use other credentials with --%s-profile",
 			b.Name(), firstNonEmpty(f.Code, "HTTP 403"), rights(end), flag)
-	case failure.Network:
+	case class == failure.Network:
 		hint = fmt.Sprintf("%s cannot be reached: %s; check --%s-endpoint and --%s-region, and the network", b.Address(), f.Detail, flag, flag)
 	default:
 		hint = f.Error()

@@ -46,7 +46,7 @@ func main() {
 	ctx, signaled := withSignals()
 	root := newRoot()
 	err := root.ExecuteContext(ctx)
-	os.Exit(exitCode(root, err, signaled()))
+	os.Exit(exitCode(err, signaled()))
 }
 
 // withSignals returns a context that ends with the first SIGINT or SIGTERM. A second one ends the process at once.
@@ -80,7 +80,7 @@ func signalCode(s os.Signal) int {
 }
 
 // exitCode prints what is left to say and chooses the code.
-func exitCode(root *cobra.Command, err error, stopped os.Signal) int {
+func exitCode(err error, stopped os.Signal) int {
 	if err == nil {
 		return exitDone
 	}
@@ -99,7 +99,6 @@ func exitCode(root *cobra.Command, err error, stopped os.Signal) int {
 	if errors.As(err, &f) {
 		return exitUnreachable
 	}
-	_ = root
 	return exitIncomplete
 }
 
@@ -112,7 +111,7 @@ func newRoot() *cobra.Command {
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newCopy(), newPlan(), newVerify(), newVersion())
+	root.AddCommand(newCopy(), newPlan(), newVerify(), newLocal(), newVersion())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

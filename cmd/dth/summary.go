@@ -34,10 +34,11 @@ type summary struct {
 	Ranges            int64            `json:"ranges"`
 	DecidedByTime     int64            `json:"decidedByTime"`
 
-	// Proved tells whether both ends were compared again; Remaining is what was different then, Newer how many
-	// source objects were written after the run began.
+	// Proved tells whether both ends were compared again; Remaining is what was different then without an
+	// explanation, Named what failed or was skipped, Newer what was written after the run began.
 	Proved    bool             `json:"proved"`
 	Remaining map[string]int64 `json:"remaining"`
+	Named     int64            `json:"named"`
 	Newer     int64            `json:"newer"`
 }
 
@@ -94,7 +95,7 @@ func summarize(res *solo.Result) *summary {
 			}
 		}
 	}
-	s.Proved, s.Newer = res.Remaining != nil, res.Newer
+	s.Proved, s.Named, s.Newer = res.Proved, res.Named, res.Newer
 	for name, n := range res.Run.Remaining {
 		s.Remaining[name] = n
 	}
@@ -136,15 +137,24 @@ func (s *summary) print(out *screen) {
 	if s.Failed > 0 {
 		out.line("%d objects failed: %s; --report FILE names them", s.Failed, counts(s.Errors))
 	}
-	switch {
-	case !s.Proved:
-	case s.left() > 0:
-		out.line("both sides were compared again and do NOT agree: %s", counts(s.Remaining))
-	case s.Newer > 0:
-		out.line("both sides agree, but for %d objects that were written at the source since", s.Newer)
-	default:
-		out.line("both sides were compared again and agree")
+	if s.Proved {
+		out.line("%s", s.agreement())
 	}
+}
+
+// agreement says in a sentence what the proof found.
+func (s *summary) agreement() string {
+	if s.left() > 0 {
+		return "both sides were compared again and do NOT agree: " + counts(s.Remaining)
+	}
+	text := "both sides were compared again and agree"
+	if s.Named > 0 {
+		text += fmt.Sprintf(", but for %d objects named as failed or skipped", s.Named)
+	}
+	if s.Newer > 0 {
+		text += fmt.Sprintf(", but for %d objects written at the source since", s.Newer)
+	}
+	return text
 }
 
 func methods(m map[string]int64) string {

@@ -103,11 +103,12 @@ type Progress struct {
 type Result struct {
 	Run      run.Run
 	Counters []run.Counters
-	// Remaining is what the proof found different, by decision; nil when nothing was proved. Newer is the number
-	// of source objects that were written after the run began.
-	Remaining map[string]run.Tally
-	Newer     int64
-	Seconds   float64
+	// Proved tells whether both ends were compared again. Run.Remaining is what was different then, but for
+	// Named objects whose records say why, and Newer ones that were written after the run began.
+	Proved  bool
+	Named   int64
+	Newer   int64
+	Seconds float64
 }
 
 // maxQueued bounds the messages that wait, so that a pass over a large bucket does not fill the disk with them.
@@ -263,58 +264,23 @@ func (t *transferring) drained(ctx context.Context, c *consume.Consumer) error {
 	return nil
 }
 
-// prove compares both ends once more, without queuing anything. What was written at the source after the run began
-// is newer, not different.
+// prove compares both ends once more, without queuing anything.
 func (t *transferring) prove(ctx context.Context, r *run.Run, res *Result) error {
 	r.State = run.Proving
-	var newer newerSink
-	newer.since = t.began
-	totals, err := finder.Pass(ctx, finder.Config{
+	var proof *proof
+	_, err := finder.Pass(ctx, finder.Config{
 		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
-		Sinks: func() []diff.Sink { newer.reset(); return []diff.Sink{&newer} },
+		Sinks: func() []diff.Sink {
+			proof = newProof(t.Ledger, t.RunID, t.began)
+			return []diff.Sink{proof}
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("proving the agreement: %w", err)
 	}
-	res.Remaining, res.Newer = map[string]run.Tally{}, newer.count()
-	r.Remaining = map[string]int64{}
-	left := newer.count()
-	for name, tally := range totals.Decisions {
-		if name == string(diff.New) || len(name) > 8 && name[:8] == string(diff.Changed)+":" {
-			res.Remaining[name] = tally
-			take := min(left, tally.Objects)
-			left -= take
-			if tally.Objects > take {
-				r.Remaining[name] = tally.Objects - take
-			}
-		}
-	}
+	res.Proved, res.Newer, res.Named = true, proof.newer, proof.named
+	r.Remaining = proof.remaining
 	return nil
-}
-
-// newerSink counts differing objects that were written after the run began.
-type newerSink struct {
-	since time.Time
-	mu    sync.Mutex
-	n     int64
-}
-
-func (s *newerSink) Decide(_ context.Context, batch []diff.Decision) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i := range batch {
-		if k := batch[i].Kind; (k == diff.New || k == diff.Changed) && batch[i].Source.Modified.After(s.since) {
-			s.n++
-		}
-	}
-	return nil
-}
-
-func (s *newerSink) reset() { s.mu.Lock(); s.n = 0; s.mu.Unlock() }
-func (s *newerSink) count() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.n
 }
 
 // close writes the run's end and cleans up what must not stay open.

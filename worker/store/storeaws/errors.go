@@ -79,6 +79,8 @@ func classify(op string, status int, code, message string) failure.Class {
 		return failure.Throttled
 	case "BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody":
 		return failure.Checksum
+	case "ConditionalRequestConflict", "OperationAborted":
+		return failure.Conflict // another write of this key is under way
 	case "EntityTooLarge":
 		return failure.TooLarge
 	case "RequestTimeout", "InternalError":
@@ -104,8 +106,6 @@ func classifyStatus(op string, status int) failure.Class {
 			return failure.Changed
 		}
 		return failure.Conflict
-	case status == http.StatusConflict:
-		return failure.Conflict // another conditional write of this key is under way
 	case status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect:
 		return failure.WrongRegion
 	case status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable:

@@ -27,7 +27,7 @@ func partQuery(uploadID string, number int) url.Values {
 func (b *Bucket) CreateUpload(ctx context.Context, key string, a store.Attributes) (string, error) {
 	h := make(http.Header, 12)
 	b.setAttributes(h, a)
-	if b.Checksums() {
+	if b.crc64.Load() != crcAbsent {
 		h["X-Amz-Checksum-Algorithm"] = []string{"CRC64NVME"}
 		h["X-Amz-Checksum-Type"] = []string{"FULL_OBJECT"}
 	}
@@ -35,8 +35,12 @@ func (b *Bucket) CreateUpload(ctx context.Context, key string, a store.Attribute
 		UploadID string `xml:"UploadId"`
 	}
 	c := call{op: "CreateMultipartUpload", method: http.MethodPost, key: key, header: h, query: url.Values{"uploads": {""}}}
-	if _, err := b.document(ctx, c, &out); err != nil {
+	answer, err := b.document(ctx, c, &out)
+	if err != nil {
 		return "", err
+	}
+	if answer.Get("X-Amz-Checksum-Algorithm") == "CRC64NVME" {
+		b.crc64.CompareAndSwap(crcUnknown, crcEchoed)
 	}
 	if out.UploadID == "" {
 		return "", &failure.Error{Class: failure.Server, Op: c.op, Target: b.target(key), Detail: "the answer holds no UploadId"}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/units"
+)
+
+const sampleBucket = "sample"
+
+// sampleStores are two real S3 servers in child processes, each with an account of its own.
+type sampleStores struct {
+	dir                 string
+	source, destination *sampleStore
+	refused, blocker    string // the object that fails on purpose, and what is in its way
+}
+
+type sampleStore struct {
+	name, access, secret string
+	url                  string
+	cmd                  *exec.Cmd
+	stdin                io.Closer // the child ends when this closes, also when this process is killed
+}
+
+// startSample starts both servers and fills them. A second start finds them filled.
+func startSample(ctx context.Context, dir string, screen *screen) (*sampleStores, error) {
+	helper, err := findHelper()
+	if err != nil {
+		return nil, err
+	}
+	s := &sampleStores{dir: dir}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of the sample: %w", err)
+	}
+	for _, end := range []struct {
+		to   **sampleStore
+		name string
+	}{{&s.source, "source"}, {&s.destination, "destination"}} {
+		store, err := startStore(ctx, helper, dir, end.name)
+		if err != nil {
+			s.stop()
+			return nil, err
+		}
+		*end.to = store
+	}
+	if err := s.fill(ctx, helper, screen); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, s.writeCredentials()
+}
+
+// findHelper looks for the binary with the servers beside this one and on the PATH.
+func findHelper() (string, error) {
+	if given := os.Getenv("DTH_SAMPLE_BIN"); given != "" {
+		return given, nil
+	}
+	own, err := os.Executable()
+	if err == nil {
+		beside := filepath.Join(filepath.Dir(own), "dth-sample")
+		if _, err := os.Stat(beside); err == nil {
+			return beside, nil
+		}
+	}
+	if path, err := exec.LookPath("dth-sample"); err == nil {
+		return path, nil
+	}
+	return "", usageError(errors.New("the helper dth-sample, which carries the sample's servers, is neither beside dth nor on the PATH; `make build` makes both, and releases hold it beside dth"))
+}
+
+func startStore(ctx context.Context, helper, dir, name string) (*sampleStore, error) {
+	st := &sampleStore{name: name, access: "sample-" + name}
+	var err error
+	if st.secret, err = keptSecret(filepath.Join(dir, name+".secret")); err != nil {
+		return nil, err
+	}
+	st.cmd = exec.Command(helper, "serve", "s3", "--data", filepath.Join(dir, name), "--listen", "127.0.0.1:0", "--access", st.access)
+	st.cmd.Env = append(os.Environ(), "DTH_SAMPLE_SECRET="+st.secret)
+	st.cmd.SysProcAttr = ownGroup()
+	var said strings.Builder
+	st.cmd.Stderr = &said
+	in, err := st.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	st.stdin = in
+	out, err := st.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := st.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the sample's %s: %w", name, err)
+	}
+	ready := make(chan error, 1)
+	go func() {
+		var line struct{ URL string }
+		err := json.NewDecoder(bufio.NewReader(out)).Decode(&line)
+		st.url = line.URL
+		ready <- err
+	}()
+	select {
+	case err = <-ready:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-time.After(30 * time.Second):
+		err = errors.New("it did not answer within 30 s")
+	}
+	if err != nil {
+		st.stop()
+		return nil, fmt.Errorf("starting the sample's %s: %w %s", name, err, strings.TrimSpace(said.String()))
+	}
+	return st, nil
+}
+
+func (st *sampleStore) stop() {
+	_ = st.stdin.Close()
+	gone := make(chan struct{})
+	go func() { _ = st.cmd.Wait(); close(gone) }() // its exit code says nothing: it was told to end
+	select {
+	case <-gone:
+	case <-time.After(5 * time.Second):
+		_ = st.cmd.Process.Kill()
+		<-gone
+	}
+}
+
+func (s *sampleStores) stop() {
+	for _, st := range []*sampleStore{s.source, s.destination} {
+		if st != nil {
+			st.stop()
+		}
+	}
+}
+
+// fill puts the sample's objects into the source, and what stands in the way of one of them into the destination.
+func (s *sampleStores) fill(ctx context.Context, helper string, screen *screen) error {
+	for _, st := range []*sampleStore{s.source, s.destination} {
+		cmd := exec.CommandContext(ctx, helper, "fill", "--url", st.url, "--bucket", sampleBucket, "--access", st.access, "--part", st.name)
+		cmd.Env = append(os.Environ(), "DTH_SAMPLE_SECRET="+st.secret)
+		var said strings.Builder
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("filling the sample's %s: %w %s", st.name, err, strings.TrimSpace(said.String()))
+		}
+		var result struct {
+			Written, Kept    int
+			WrittenBytes     int64
+			Refused, Blocker string
+			Seconds          float64
+		}
+		if err := json.Unmarshal(out, &result); err != nil {
+			return fmt.Errorf("filling the sample's %s: %w", st.name, err)
+		}
+		s.refused, s.blocker = s.refused+result.Refused, s.blocker+result.Blocker
+		if st == s.source {
+			screen.line("sample source: %d objects written (%s in %.1f s), %d were there", result.Written, units.FormatSize(result.WrittenBytes), result.Seconds, result.Kept)
+		}
+	}
+	return nil
+}
+
+// job describes the sample's transfer.
+func (s *sampleStores) job() *job.Job {
+	j := job.Defaults()
+	j.Source = job.Endpoint{Provider: job.S3Compatible, Bucket: sampleBucket, URL: s.source.url, Access: job.Access{Secret: s.source.name}}
+	j.Destination = job.Endpoint{Provider: job.S3Compatible, Bucket: sampleBucket, URL: s.destination.url, Access: job.Access{Secret: s.destination.name}}
+	j.IncludeTags = true
+	j.GiantThreshold = 64 * job.MiB // so that the sample has a giant
+	return &j
+}
+
+// Secret implements storeaws.SecretReader for the two accounts.
+func (s *sampleStores) Secret(_ context.Context, name string) (string, error) {
+	for _, st := range []*sampleStore{s.source, s.destination} {
+		if st.name == name {
+			text, err := json.Marshal(map[string]string{"access_key_id": st.access, "secret_access_key": st.secret})
+			return string(text), err
+		}
+	}
+	return "", fmt.Errorf("there is no secret %q", name)
+}
+
+func (s *sampleStores) credentialsFile() string { return filepath.Join(s.dir, "credentials") }
+
+// writeCredentials makes profiles of both accounts, for the person's own tools.
+func (s *sampleStores) writeCredentials() error {
+	var b strings.Builder
+	for _, st := range []*sampleStore{s.source, s.destination} {
+		fmt.Fprintf(&b, "[dth-%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n\n", st.name, st.access, st.secret)
+	}
+	if err := os.WriteFile(s.credentialsFile(), []byte(b.String()), 0o600); err != nil {
+		return fmt.Errorf("profiles of the sample: %w", err)
+	}
+	return nil
+}
+
+// keptSecret returns the secret in a file, which it makes at first.
+func keptSecret(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) > 0 {
+		return string(text), nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("secret of the sample: %w", err)
+	}
+	raw := make([]byte, 24)
+	if _, err := rand.Read(raw); err != nil {
+		return "", err
+	}
+	secret := base64.RawURLEncoding.EncodeToString(raw)
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		return "", fmt.Errorf("secret of the sample: %w", err)
+	}
+	return secret, nil
+}
