@@ -4,10 +4,7 @@ package finder
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // to find out whether a store's ETags are MD5s
-	"encoding/hex"
-	"fmt"
-	"io"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,13 +31,21 @@ type End interface {
 type Config struct {
 	Job                 *job.Job
 	Source, Destination End
-	Ledger              diff.Ledger // nil: no earlier copies are known
-	// Sinks returns the sinks of an attempt; a pass is begun anew when a store lists in an unexpected
-	// order. All of them get every decision but "same".
+	// PrefixFile is the bucket that holds the job's prefix list; nil: it is the source.
+	PrefixFile Getter
+	Ledger     diff.Ledger // nil: no earlier copies are known
+	// Sinks returns the sinks of the pass. All of them get every decision but "same". A sink that
+	// also is a Flusher is flushed when everything is decided.
 	Sinks       func() []diff.Sink
 	Concurrency int    // ranges at once; 0 is 32
 	SpillDir    string // for sorting and for extraneous keys; empty: the system's
 	OnProgress  func(Progress)
+}
+
+// Flusher is a sink that works on after it has taken decisions.
+type Flusher interface {
+	// Flush returns when everything that was taken is done, or the first error.
+	Flush(ctx context.Context) error
 }
 
 // Progress is how far a pass is.
@@ -49,43 +54,28 @@ type Progress struct {
 	Elapsed time.Duration
 }
 
-// Pass lists and compares once. Its totals are exact, also when it had to begin anew; on an error they are
-// what the attempt had done so far, without decisions.
+// Pass lists and compares once. Its totals are exact; on an error they are what was listed so far, without
+// decisions.
 func Pass(ctx context.Context, c Config) (run.FinderTotals, error) {
 	filter, err := job.NewFilter(c.Job.Selection)
 	if err != nil {
 		return run.FinderTotals{}, err
 	}
-	prefixes, err := Prefixes(ctx, c.Job, c.Source)
+	prefixes, err := c.prefixes(ctx)
 	if err != nil {
 		return run.FinderTotals{}, err
 	}
-	var differ *diff.Differ
-	keys := c.Job.KeyMap()
-	began := time.Now()
-	var told atomic.Int64
-	config := list.Config{
-		Source:      list.Side{Lister: c.Source, Base: keys.Strip, StartAfter: c.Source.Capabilities().StartAfter.Value},
-		Prefixes:    prefixes,
-		Concurrency: c.Concurrency,
-		SpillDir:    c.SpillDir,
-		Merger: func() list.Merger {
-			differ = diff.NewDiffer(c.differ(ctx, filter))
-			return differ
-		},
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	sinks := c.sinks()
+	differ := diff.NewDiffer(c.differ(ctx, filter, sinks))
+	counts, err := list.Run(ctx, c.listing(prefixes, differ.Comparer))
+	if err != nil {
+		cancel(err) // what sinks still have in flight is of no use
 	}
-	if !c.Job.SkipCompare {
-		config.Destination = &list.Side{Lister: c.Destination, Base: keys.Add, StartAfter: c.Destination.Capabilities().StartAfter.Value}
+	if flushErr := flush(ctx, sinks); err == nil {
+		err = flushErr
 	}
-	if c.OnProgress != nil {
-		config.OnCounts = func(n list.Counts) {
-			// Pages come by the hundred a second; people look ten times a second.
-			if at := int64(time.Since(began) / (100 * time.Millisecond)); told.Swap(at) != at {
-				c.OnProgress(Progress{n, time.Since(began)})
-			}
-		}
-	}
-	counts, err := list.Run(ctx, config)
 	totals := run.FinderTotals{
 		ListedSource: counts.Source, ListedDestination: counts.Destination, Ranges: counts.Ranges,
 		ListCalls: counts.Calls, SortedRanges: counts.Sorted,
@@ -93,88 +83,74 @@ func Pass(ctx context.Context, c Config) (run.FinderTotals, error) {
 	if err != nil {
 		return totals, err
 	}
-	totals.Decisions, totals.DecidedByTime = differ.Decisions()
+	t := differ.Totals()
+	totals.Decisions, totals.DecidedByTime, totals.NoChecksum = t.Decisions, t.ByTime, t.NoChecksum
 	return totals, nil
 }
 
-func (c *Config) differ(ctx context.Context, filter *job.Filter) diff.Config {
-	d := diff.Config{
-		Job: c.Job, Filter: filter, Largest: c.Destination.Capabilities().LargestObject.Value, Ledger: c.Ledger,
-		Source: c.Source, Destination: c.Destination, Sink: sinks(c.Sinks()), ETagIsMD5: c.etagIsMD5,
+func (c *Config) sinks() []diff.Sink {
+	if c.Sinks == nil {
+		return nil
 	}
-	if c.Job.Compare == job.CompareSizeETag && !c.Job.SkipCompare {
+	return c.Sinks()
+}
+
+func flush(ctx context.Context, sinks []diff.Sink) error {
+	var all error
+	for _, s := range sinks {
+		if f, ok := s.(Flusher); ok {
+			all = errors.Join(all, f.Flush(ctx))
+		}
+	}
+	return all
+}
+
+// listing says what is listed: the prefixes at the source and, unless everything is to be copied anyway, the
+// places of their copies.
+func (c *Config) listing(prefixes []string, comparer func(string) list.Comparer) list.Config {
+	keys := c.Job.KeyMap()
+	l := list.Config{
+		Source: side(c.Source, job.KeyMap{}), Prefixes: prefixes, Concurrency: c.Concurrency, SpillDir: c.SpillDir, Comparer: comparer,
+	}
+	if !c.Job.SkipCompare {
+		d := side(c.Destination, keys)
+		l.Destination = &d
+	}
+	if c.OnProgress != nil {
+		began := time.Now()
+		var told atomic.Int64
+		l.OnCounts = func(n list.Counts) {
+			// Pages come by the hundred a second; people look ten times a second.
+			elapsed := time.Since(began)
+			if at := int64(elapsed/(100*time.Millisecond)) + 1; told.Swap(at) != at {
+				c.OnProgress(Progress{n, elapsed})
+			}
+		}
+	}
+	return l
+}
+
+func side(e End, keys job.KeyMap) list.Side {
+	can := e.Capabilities()
+	return list.Side{
+		Lister: e, Strip: keys.Strip, Add: keys.Add, StartAfter: can.StartAfter.Value,
+		// Others promise it, but nobody has looked: their order is checked, and cuts are careful.
+		ByteOrder: can.ListsUTF8Order.Value && can.Provider == job.AmazonS3,
+	}
+}
+
+func (c *Config) differ(ctx context.Context, filter *job.Filter, sinks []diff.Sink) diff.Config {
+	source, destination := c.Source.Capabilities(), c.Destination.Capabilities()
+	d := diff.Config{
+		Job: c.Job, Filter: filter, Largest: destination.LargestObject.Value, Ledger: c.Ledger,
+		Source: c.Source, Destination: c.Destination, Sinks: sinks,
+	}
+	byETag := c.Job.Compare == job.CompareSizeETag || c.Job.Compare == job.CompareChecksum
+	if byETag && !c.Job.SkipCompare {
 		d.KMS = [2]bool{
-			!c.Source.Capabilities().ETagIsMD5.Value || c.Source.UsesKMS(ctx),
-			!c.Destination.Capabilities().ETagIsMD5.Value || strings.HasPrefix(c.Job.Write.SSE, "aws:kms") || c.Destination.UsesKMS(ctx),
+			!source.ETagIsMD5.Value || c.Source.UsesKMS(ctx),
+			!destination.ETagIsMD5.Value || strings.HasPrefix(c.Job.Write.SSE, "aws:kms") || c.Destination.UsesKMS(ctx),
 		}
 	}
 	return d
-}
-
-// etagIsMD5 reads an object and compares its MD5 with its ETag.
-func (c *Config) etagIsMD5(ctx context.Context, side int, o store.Object) (bool, error) {
-	end := c.Source
-	if side == 1 {
-		end = c.Destination
-	}
-	body, err := end.Get(ctx, store.GetRequest{Key: o.Key, IfMatch: o.ETag})
-	if err != nil {
-		return false, err
-	}
-	defer body.Close()
-	h := md5.New() //nolint:gosec // see above
-	if _, err := io.Copy(h, body); err != nil {
-		return false, err
-	}
-	return strings.EqualFold(hex.EncodeToString(h.Sum(nil)), body.Info.ETag), nil
-}
-
-// sinks hands every batch to each of several sinks.
-type sinks []diff.Sink
-
-func (s sinks) Decide(ctx context.Context, batch []diff.Decision) error {
-	for _, sink := range s {
-		if err := sink.Decide(ctx, batch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxPrefixFile bounds a prefix list, in bytes: some hundred thousand prefixes.
-const maxPrefixFile = 64 << 20
-
-// Prefixes returns the names, without the key map's base, that the job selects, merged. A prefix list that cannot be
-// read is an error before anything is listed.
-func Prefixes(ctx context.Context, j *job.Job, source End) ([]string, error) {
-	prefixes := j.Selection.Prefixes
-	if key := j.Selection.PrefixFileKey; key != "" {
-		text, err := readPrefixFile(ctx, source, key)
-		if err != nil {
-			return nil, fmt.Errorf("srcPrefixsListFile: %w", err)
-		}
-		if prefixes, err = job.ParsePrefixes(text); err != nil {
-			return nil, fmt.Errorf("srcPrefixsListFile %s: %w", key, err)
-		}
-		if len(prefixes) == 0 {
-			return nil, fmt.Errorf("srcPrefixsListFile %s holds no prefix; put one on each line", key)
-		}
-	}
-	if len(prefixes) > 0 {
-		return job.MergePrefixes(prefixes), nil
-	}
-	return []string{strings.TrimPrefix(j.Source.Prefix, j.KeyMap().Strip)}, nil
-}
-
-func readPrefixFile(ctx context.Context, source End, key string) (string, error) {
-	body, err := source.Get(ctx, store.GetRequest{Key: key})
-	if err != nil {
-		return "", err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxPrefixFile+1))
-	if err == nil && len(text) > maxPrefixFile {
-		err = fmt.Errorf("the list is larger than %d bytes", maxPrefixFile)
-	}
-	return string(text), err
 }

@@ -3,6 +3,7 @@ package finder
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/datatransferhub/dth/worker/diff"
@@ -11,7 +12,7 @@ import (
 	"github.com/datatransferhub/dth/worker/queue"
 )
 
-// Sender queues a message for every object that is to be copied.
+// Sender queues a message for every object that is to be copied. Set the fields before its first use.
 type Sender struct {
 	Queue queue.Sender
 	RunID string
@@ -19,14 +20,27 @@ type Sender struct {
 	Listed bool
 	// Room blocks while the queue is fuller than it should be; nil: a queue without bounds.
 	Room func(ctx context.Context) error
+	// InFlight is how many sends are under way at once; 0 is 64.
+	InFlight int
 
-	sent atomic.Int64
+	once  sync.Once
+	slots chan struct{} // one taken for each send under way
+	sends sync.WaitGroup
+	sent  atomic.Int64
+
+	mu      sync.Mutex
+	waiting []string // bodies that do not make a send yet
+	err     error    // of the first send that failed
 }
+
+// sendSize is how many messages one send takes.
+const sendSize = 100
 
 // Sent returns the number of queued messages.
 func (s *Sender) Sent() int64 { return s.sent.Load() }
 
-// Decide queues the batch's copies. Ranges call it side by side, so many sends are in flight.
+// Decide queues the batch's copies. It returns before they are sent, unless as many sends as allowed are under
+// way: then it waits. A send that failed fails the next call and Flush.
 func (s *Sender) Decide(ctx context.Context, batch []diff.Decision) error {
 	bodies := make([]string, 0, len(batch))
 	for i := range batch {
@@ -40,7 +54,7 @@ func (s *Sender) Decide(ctx context.Context, batch []diff.Decision) error {
 		}
 		bodies = append(bodies, body)
 	}
-	return s.send(ctx, bodies)
+	return s.put(ctx, bodies)
 }
 
 func (s *Sender) copyMessage(v *diff.Decision) (string, error) {
@@ -54,23 +68,84 @@ func (s *Sender) copyMessage(v *diff.Decision) (string, error) {
 	return m.Encode()
 }
 
-func (s *Sender) send(ctx context.Context, bodies []string) error {
-	if len(bodies) == 0 {
-		return nil
+// put adds bodies to those that wait and sends what makes whole sends.
+func (s *Sender) put(ctx context.Context, bodies []string) error {
+	s.mu.Lock()
+	err := s.err
+	s.waiting = append(s.waiting, bodies...)
+	var ready [][]string
+	for err == nil && len(s.waiting) >= sendSize {
+		ready = append(ready, s.waiting[:sendSize:sendSize])
+		s.waiting = s.waiting[sendSize:]
+	}
+	s.mu.Unlock()
+	for _, chunk := range ready {
+		if err == nil {
+			err = s.start(ctx, chunk)
+		}
+	}
+	return err
+}
+
+// start sends in the background, as soon as there is a free slot and room in the queue.
+func (s *Sender) start(ctx context.Context, bodies []string) error {
+	s.once.Do(func() {
+		n := s.InFlight
+		if n <= 0 {
+			n = 64
+		}
+		s.slots = make(chan struct{}, n)
+	})
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	if s.Room != nil {
 		if err := s.Room(ctx); err != nil {
+			<-s.slots
 			return err
 		}
 	}
-	if err := s.Queue.Send(ctx, bodies); err != nil {
-		return fmt.Errorf("queuing objects: %w", err)
-	}
-	s.sent.Add(int64(len(bodies)))
+	s.sends.Go(func() {
+		defer func() { <-s.slots }()
+		if err := s.Queue.Send(ctx, bodies); err != nil {
+			s.fail(fmt.Errorf("queuing objects: %w", err))
+			return
+		}
+		s.sent.Add(int64(len(bodies)))
+	})
 	return nil
 }
 
-// SendDeletes queues deletions of destination objects by the source keys that they would be copies of.
+func (s *Sender) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// Flush sends what waits, and returns when nothing is under way any more. The error is that of the first send that
+// failed.
+func (s *Sender) Flush(ctx context.Context) error {
+	s.mu.Lock()
+	rest, err := s.waiting, s.err
+	s.waiting = nil
+	s.mu.Unlock()
+	if len(rest) > 0 && err == nil && ctx.Err() == nil {
+		if err := s.start(ctx, rest); err != nil {
+			s.fail(err)
+		}
+	}
+	s.sends.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// SendDeletes queues deletions of destination objects by the source keys that they would be copies of, and waits for
+// them.
 func (s *Sender) SendDeletes(ctx context.Context, keys job.KeyMap, names []string) error {
 	bodies := make([]string, 0, len(names))
 	for _, name := range names {
@@ -81,5 +156,8 @@ func (s *Sender) SendDeletes(ctx context.Context, keys job.KeyMap, names []strin
 		}
 		bodies = append(bodies, body)
 	}
-	return s.send(ctx, bodies)
+	if err := s.put(ctx, bodies); err != nil {
+		return err
+	}
+	return s.Flush(ctx)
 }

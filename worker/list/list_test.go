@@ -2,180 +2,115 @@ package list
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf16"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/datatransferhub/dth/worker/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// bucket lists keys from memory, in pages, as a store would.
-type bucket struct {
-	keys  []string // in the order of less
-	less  func(a, b string) bool
-	page  int
-	delay func()
-
-	mu    sync.Mutex
-	calls int
-}
-
-func newBucket(page int, keys ...string) *bucket {
-	b := &bucket{keys: slices.Clone(keys), page: page, less: func(a, b string) bool { return a < b }}
-	return b.sorted()
-}
-
-func (b *bucket) sorted() *bucket {
-	sort.Slice(b.keys, func(i, j int) bool { return b.less(b.keys[i], b.keys[j]) })
-	return b
-}
-
-func (b *bucket) List(ctx context.Context, r store.ListRequest) (*store.Page, error) {
-	b.mu.Lock()
-	b.calls++
-	b.mu.Unlock()
-	if b.delay != nil {
-		b.delay()
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	i := sort.Search(len(b.keys), func(i int) bool { return b.less(r.StartAfter, b.keys[i]) })
-	if r.StartAfter == "" {
-		i = 0
-	}
-	if r.Token != "" {
-		i, _ = strconv.Atoi(r.Token)
-	} else if r.Prefix != "" {
-		i = max(i, sort.Search(len(b.keys), func(i int) bool { return !b.less(b.keys[i], r.Prefix) }))
-	}
-	limit := b.page
-	if r.MaxKeys > 0 {
-		limit = min(limit, r.MaxKeys)
-	}
-	page := &store.Page{}
-	for ; i < len(b.keys) && len(page.Objects) < limit; i++ {
-		if strings.HasPrefix(b.keys[i], r.Prefix) {
-			page.Objects = append(page.Objects, store.Object{Key: b.keys[i]})
-		}
-	}
-	for j := i; j < len(b.keys); j++ {
-		if strings.HasPrefix(b.keys[j], r.Prefix) {
-			page.Next = strconv.Itoa(i)
-			break
-		}
-	}
-	return page, nil
-}
-
-// collector gathers what the ranges give, each side's names as often as they come.
-type collector struct {
-	mu   sync.Mutex
-	side [2][]string
-}
-
-func (c *collector) Merge(ctx context.Context, streams ...Stream) error {
-	for side, s := range streams {
-		if s == nil {
-			continue
-		}
-		last := ""
-		for {
-			e, err := s.Next(ctx)
-			if err != nil {
-				return err
-			}
-			if e == nil {
-				break
-			}
-			if last != "" && e.Name <= last {
-				return fmt.Errorf("%q after %q", e.Name, last)
-			}
-			last = e.Name
-			c.mu.Lock()
-			c.side[side] = append(c.side[side], e.Name)
-			c.mu.Unlock()
-		}
-	}
-	return nil
-}
-
-type mergeFunc func(ctx context.Context, a, b Stream) error
-
-func (f mergeFunc) Merge(ctx context.Context, a, b Stream) error { return f(ctx, a, b) }
-
-func runBoth(t interface{ Fatal(...any) }, src, dst *bucket, base string, prefixes []string, concurrency int) (*collector, Counts) {
-	var c *collector
-	counts, err := Run(context.Background(), Config{
-		Source: Side{Lister: src, StartAfter: true}, Destination: &Side{Lister: dst, Base: base, StartAfter: true},
-		Prefixes: prefixes, Concurrency: concurrency, SpillDir: os.TempDir(),
-		Merger: func() Merger {
-			c = &collector{}
-			mine := c
-			return mergeFunc(func(ctx context.Context, a, b Stream) error { return mine.Merge(ctx, a, b) })
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sort.Strings(c.side[0])
-	sort.Strings(c.side[1])
-	return c, counts
-}
-
 func awkwardKey() *rapid.Generator[string] {
-	pieces := []string{"a", "b", "/", "//", "0", "1", "9", "z", "é", "中", "😀", "\uffee", "\n", "\x01", " ", "+", "%2F", "\U0010FFFD", "-", "~", "\x7f"}
+	pieces := []string{
+		"a", "b", "/", "//", "0", "1", "9", "z", "é", "中", "😀", "\uffee", "\n", "\x01", " ", "+", "%2F", "\U0010FFFD", "-", "~", "\x7f",
+		"\ue000", "\ufffe", "\uffff", "a/b/c/d/e/f/g/", "\U00010000",
+	}
 	return rapid.Custom(func(t *rapid.T) string {
 		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 12).Draw(t, "pieces"), "")
 	})
 }
 
-// Every key of both sides comes exactly once, whatever the keys, pages and cuts.
+func byUTF16(a, b string) bool {
+	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) < 0
+}
+
+// Every key of both sides comes exactly once, whatever the keys, pages, orders, translations and cuts.
 func TestEveryKeyOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		keys := rapid.SliceOfDistinct(awkwardKey(), func(s string) string { return s })
+		keys := rapid.SliceOfNDistinct(awkwardKey(), 0, 60, func(s string) string { return s })
 		source, names := keys.Draw(t, "source"), keys.Draw(t, "destination")
-		base := rapid.SampledFrom([]string{"", "copy/"}).Draw(t, "base")
-		destination := []string{"zzz outside", "cop"}
-		if base == "" {
-			destination = nil
+		strip := rapid.SampledFrom([]string{"", "a", "a/"}).Draw(t, "strip")
+		add := rapid.SampledFrom([]string{"", "copy/", "中/"}).Draw(t, "add")
+		var destination []string
+		for _, n := range names {
+			destination = append(destination, add+n)
+		}
+		prefixes := rapid.SampledFrom([][]string{nil, {"a"}, {"a/"}, {"😀"}, {"a", "b", "中"}}).Draw(t, "prefixes")
+		page := rapid.IntRange(1, 7).Draw(t, "page")
+		less := func(a, b string) bool { return a < b }
+		careful := rapid.Bool().Draw(t, "undocumented order")
+		if careful && rapid.Bool().Draw(t, "UTF-16") {
+			less = byUTF16
+		}
+		src, dst := newOrdered(page, less, source...), newOrdered(page, less, destination...)
+		// Calls seem to take time, so that ranges are cut as early and as often as can be.
+		seed := rapid.Uint64().Draw(t, "seed")
+		rnd := rand.New(rand.NewPCG(seed, seed))
+		delays := make(chan time.Duration, 4096)
+		for range cap(delays) {
+			delays <- time.Duration(5+rnd.IntN(20)) * time.Millisecond
+		}
+		src.pause = func() {
+			select {
+			case d := <-delays:
+				time.Sleep(d)
+			default:
+				time.Sleep(7 * time.Millisecond)
+			}
+		}
+		dst.pause = src.pause
+		concurrency := rapid.IntRange(1, 9).Draw(t, "concurrency")
+
+		want := [2][]string{}
+		for _, k := range source {
+			if selected(k, prefixes) {
+				want[0] = append(want[0], k)
+			}
 		}
 		for _, n := range names {
-			destination = append(destination, base+n)
+			if selected(strip+n, prefixes) {
+				want[1] = append(want[1], add+n)
+			}
 		}
-		prefix := rapid.SampledFrom([]string{"", "a", "a/", "😀"}).Draw(t, "prefix")
-		page := rapid.IntRange(1, 7).Draw(t, "page")
-		src, dst := newBucket(page, source...), newBucket(page, destination...)
-		src.delay = func() { time.Sleep(20 * time.Microsecond) }
-		got, counts := runBoth(t, src, dst, base, []string{prefix}, rapid.IntRange(1, 8).Draw(t, "concurrency"))
-		want := [2][]string{}
-		for i, list := range [][]string{source, names} {
-			for _, k := range list {
-				if strings.HasPrefix(k, prefix) {
-					want[i] = append(want[i], k)
+		sort.Strings(want[0])
+		sort.Strings(want[1])
+		synctestRun(func() {
+			got, counts := walk(t, Config{
+				Source:      Side{Lister: src, StartAfter: true, ByteOrder: !careful},
+				Destination: &Side{Lister: dst, Strip: strip, Add: add, StartAfter: true, ByteOrder: !careful},
+				Prefixes:    prefixes, Concurrency: concurrency,
+			})
+			for side := range want {
+				if !slices.Equal(want[side], got.side[side]) {
+					t.Fatalf("side %d: want %q, got %q", side, want[side], got.side[side])
 				}
 			}
-			sort.Strings(want[i])
-			if !slices.Equal(want[i], got.side[i]) {
-				t.Fatalf("side %d: want %q, got %q", i, want[i], got.side[i])
+			if counts.Source != int64(len(want[0])) || counts.Destination != int64(len(want[1])) {
+				t.Fatalf("counts %+v, want %d and %d", counts, len(want[0]), len(want[1]))
 			}
-		}
-		if counts.Source != int64(len(want[0])) || counts.Destination != int64(len(want[1])) {
-			t.Fatalf("counts %+v, want %d and %d", counts, len(want[0]), len(want[1]))
-		}
+		})
 	})
+}
+
+// synctestRun is replaced by the test that owns the bubble.
+func synctestRun(f func()) { f() }
+
+func selected(key string, prefixes []string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(key, p) {
+			return true
+		}
+	}
+	return len(prefixes) == 0
 }
 
 func shapes(n int) map[string][]string {
@@ -183,79 +118,210 @@ func shapes(n int) map[string][]string {
 	for i := range n {
 		out["numbered"] = append(out["numbered"], fmt.Sprintf("obj-%010d", i))
 		out["hashed"] = append(out["hashed"], fmt.Sprintf("%08x-%d", uint32(i)*2654435761, i))
-		out["dated"] = append(out["dated"], fmt.Sprintf("log/year=%d/month=%02d/day=%02d/h%02d-%04d.gz", 2020+i%4, i%12+1, i%28+1, i%24, i))
+		out["dated"] = append(out["dated"], fmt.Sprintf("log/year=%d/month=%02d/day=%02d/h%02d-%07d.gz", 2020+i%4, i/4%12+1, i/48%28+1, i%24, i))
 		out["deep"] = append(out["deep"], strings.Repeat("very/deep/", 20)+fmt.Sprintf("%07d", i))
-		out["unicode"] = append(out["unicode"], fmt.Sprintf("写真/%c%c/%d", rune(0x4e00+i%500), rune(0x1f600+i%60), i))
+		out["unicode"] = append(out["unicode"], fmt.Sprintf("写真（全）/%c%c/%d", rune(0x4e00+i%500), rune(0x1f600+i%60), i))
+		out["one long folder"] = append(out["one long folder"], fmt.Sprintf("z-%07d", i))
+		if i < n/1000 {
+			out["one long folder"] = append(out["one long folder"], fmt.Sprintf("a/%d/b", i), fmt.Sprintf("{%d}", i))
+		}
 	}
 	return out
 }
 
-// With latency, listers work side by side: the longest chain of calls is a small part of all calls.
-func TestRangesAreFoundInParallel(t *testing.T) {
-	for name, keys := range shapes(40_000) {
-		t.Run(name, func(t *testing.T) {
-			src, dst := newBucket(1000, keys...), newBucket(1000, keys...)
-			const latency = 30 * time.Millisecond
-			src.delay = func() { time.Sleep(latency) }
-			dst.delay = src.delay
-			began := time.Now()
-			got, counts := runBoth(t, src, dst, "", nil, 32)
-			rounds := time.Since(began) / latency
-			if len(got.side[0]) != len(keys) || len(got.side[1]) != len(keys) {
-				t.Fatalf("got %d and %d of %d", len(got.side[0]), len(got.side[1]), len(keys))
+// The bar: 200,000 objects at both ends and 100 ms a call take 5 s, in virtual time: some 50 calls one after the other
+// instead of 200.
+func TestLatencyIsHidden(t *testing.T) {
+	for name, keys := range shapes(200_000) {
+		for _, empty := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, empty destination %v", name, empty), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					const latency = 100 * time.Millisecond
+					src, dst := newBucket(1000, keys...), newBucket(1000, keys...)
+					if empty {
+						dst = newBucket(1000)
+					}
+					src.latency, dst.latency = latency, latency
+					began := time.Now()
+					got, counts := walk(t, Config{
+						Source: Side{Lister: src, StartAfter: true, ByteOrder: true}, Destination: &Side{Lister: dst, StartAfter: true, ByteOrder: true},
+					})
+					rounds := int(time.Since(began) / latency)
+					if len(got.side[0]) != len(keys) || len(got.side[1]) != len(dst.keys) {
+						t.Fatalf("got %d and %d of %d", len(got.side[0]), len(got.side[1]), len(keys))
+					}
+					t.Logf("%d round trips one after the other, %+v", rounds, counts)
+					if rounds > 50 {
+						t.Errorf("%d calls one after the other, allowed are 50", rounds)
+					}
+					if pages := counts.Calls - counts.Probes; pages > 1000 {
+						t.Errorf("%d pages were listed, 400 hold everything", pages)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Without latency, probes are a small part of the work.
+func TestNoProbesWithoutNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // time stands still while nobody sleeps
+		for name, keys := range shapes(300_000) {
+			_, counts := walk(t, Config{
+				Source:      Side{Lister: newBucket(1000, keys...), StartAfter: true, ByteOrder: true},
+				Destination: &Side{Lister: newBucket(1000, keys...), StartAfter: true, ByteOrder: true},
+			})
+			pages := counts.Calls - counts.Probes
+			if t.Logf("%s: %+v", name, counts); counts.Probes > pages {
+				t.Errorf("%s: %d probes for %d pages", name, counts.Probes, pages)
 			}
-			t.Logf("%d calls, %d ranges, about %d round trips one after the other", counts.Calls, counts.Ranges, rounds)
-			if counts.Ranges < 8 {
-				t.Errorf("only %d ranges were found", counts.Ranges)
+		}
+		_, counts := walk(t, Config{
+			Source:      Side{Lister: newBucket(1000, shapes(6_000)["numbered"]...), StartAfter: true, ByteOrder: true},
+			Destination: &Side{Lister: newBucket(1000), StartAfter: true, ByteOrder: true},
+		})
+		if counts.Probes != 0 {
+			t.Errorf("a small bucket was probed %d times", counts.Probes)
+		}
+	})
+}
+
+func TestStoreOfAnotherOrderIsSorted(t *testing.T) {
+	keys := []string{"a", "\uffee", "😀", "😀/x", "z"}
+	src := newOrdered(2, byUTF16, keys...)
+	got, counts := walk(t, Config{
+		Source: Side{Lister: src, StartAfter: true}, Destination: &Side{Lister: newBucket(2, keys...), StartAfter: true}, SpillDir: t.TempDir(),
+	})
+	sort.Strings(keys)
+	if !slices.Equal(got.side[0], keys) || !slices.Equal(got.side[1], keys) || counts.Sorted != 2 || counts.Source != 5 || got.discarded != 1 {
+		t.Errorf("got %q, discarded %d, counts %+v", got.side, got.discarded, counts)
+	}
+}
+
+// Only the prefix that is out of order is handled anew; the sort goes to disk and comes back whole.
+func TestSortOnDisk(t *testing.T) {
+	var keys []string
+	for i := range 150_000 {
+		keys = append(keys, fmt.Sprintf("b/%06d-%s", i*7919%150_000, strings.Repeat("x", 50)))
+	}
+	shuffled := newOrdered(1000, func(a, b string) bool { return a < b }, append(keys, "a/1", "a/2")...)
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(keys), func(i, j int) {
+		i, j = i+2, j+2 // a/1 and a/2 stay in front
+		shuffled.keys[i], shuffled.keys[j] = shuffled.keys[j], shuffled.keys[i]
+	})
+	got, counts := walk(t, Config{
+		Source: Side{Lister: shuffled}, Destination: &Side{Lister: newBucket(1000, keys...)}, Prefixes: []string{"a/", "b/"}, SpillDir: t.TempDir(),
+	})
+	sort.Strings(keys)
+	if !slices.Equal(got.side[0], append([]string{"a/1", "a/2"}, keys...)) || !slices.Equal(got.side[1], keys) {
+		t.Errorf("got %d and %d keys of %d", len(got.side[0]), len(got.side[1]), len(keys))
+	}
+	if counts.Sorted != 2 || got.discarded != 1 || counts.Ranges != 3 {
+		t.Errorf("discarded %d, counts %+v", got.discarded, counts)
+	}
+}
+
+func TestObjectsSurviveTheDisk(t *testing.T) {
+	objects := []store.Object{
+		{Key: "a"},
+		{Key: "b\x00\n", Size: 1 << 60, ETag: "e-3", Modified: time.Date(2024, 2, 29, 1, 2, 3, 4e6, time.UTC), StorageClass: "GLACIER", Restored: true},
+		{Key: "c", Modified: time.Date(1850, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
+	s := &sorter{dir: t.TempDir()}
+	defer s.close()
+	for _, i := range []int{2, 0, 1} {
+		if err := s.add(&objects[i]); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.spill(); err != nil { // a run each
+			t.Fatal(err)
+		}
+	}
+	if err := s.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range objects {
+		got, err := s.Next(t.Context())
+		if err != nil || got == nil || *got != want {
+			t.Errorf("got %+v, %v, want %+v", got, err, want)
+		}
+	}
+	if got, err := s.Next(t.Context()); got != nil || err != nil {
+		t.Errorf("more than was put in: %+v, %v", got, err)
+	}
+}
+
+func TestOnlySource(t *testing.T) {
+	got, counts := walk(t, Config{Source: Side{Lister: newBucket(2, "a", "b", "c"), StartAfter: true}})
+	if !slices.Equal(got.side[0], []string{"a", "b", "c"}) || counts.Destination != 0 {
+		t.Errorf("got %q, %+v", got.side, counts)
+	}
+}
+
+// pages gives fixed pages, one after the other, the last one again and again.
+type pages struct {
+	all  []*store.Page
+	next int
+}
+
+func (p *pages) List(context.Context, store.ListRequest) (*store.Page, error) {
+	page := p.all[min(p.next, len(p.all)-1)]
+	p.next++
+	return page, nil
+}
+
+func TestListingsThatLeadNowhere(t *testing.T) {
+	object := func(keys ...string) (out []store.Object) {
+		for _, k := range keys {
+			out = append(out, store.Object{Key: k})
+		}
+		return out
+	}
+	tests := map[string][]*store.Page{
+		"a token again":      {{Objects: object("a"), Next: "t"}, {Objects: object("b"), Next: "t"}},
+		"a key twice":        {{Objects: object("a"), Next: "t"}, {Objects: object("a")}},
+		"twice on one page":  {{Objects: object("a", "a")}},
+		"twice when sorted":  {{Objects: object("b", "a", "b")}},
+		"empty pages, token": {{Next: "t"}, {Next: "t"}},
+	}
+	for name, all := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Run(t.Context(), Config{Source: Side{Lister: &pages{all: all}}, Comparer: (&gathered{}).comparer, SpillDir: t.TempDir()})
+			var stuck *StuckError
+			if !errors.As(err, &stuck) {
+				t.Errorf("got %v", err)
 			}
 		})
 	}
 }
 
-func TestStoreOfAnotherOrderIsSorted(t *testing.T) {
-	keys := []string{"a", "\uffee", "😀", "😀/x", "z"}
-	src := newBucket(2, keys...)
-	src.less = func(a, b string) bool {
-		return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) < 0
-	}
-	src.sorted()
-	got, counts := runBoth(t, src, newBucket(2, keys...), "", nil, 4)
-	sort.Strings(keys)
-	if !slices.Equal(got.side[0], keys) || !slices.Equal(got.side[1], keys) || counts.Sorted != 2 || counts.Source != 5 {
-		t.Errorf("got %q, counts %+v", got.side, counts)
-	}
-}
-
-func TestPrefixesAreListedAlone(t *testing.T) {
-	src := newBucket(2, "a/1", "a/2", "a0", "b/1", "b/2", "b/3", "c/1")
-	got, _ := runBoth(t, src, newBucket(2, "b/1", "c/9"), "", []string{"a/", "b/"}, 4)
-	if want := []string{"a/1", "a/2", "b/1", "b/2", "b/3"}; !slices.Equal(got.side[0], want) {
-		t.Errorf("got %q", got.side[0])
-	}
-	if !slices.Equal(got.side[1], []string{"b/1"}) {
-		t.Errorf("destination %q", got.side[1])
+// A failure anywhere stops everything: nothing is committed twice, nothing keeps running.
+func TestFailureStopsThePass(t *testing.T) {
+	refused := errors.New("refused")
+	for from := range 40 {
+		src := newBucket(10, shapes(2_000)["hashed"]...)
+		src.fail, src.from = refused, from
+		src.pause = runtime.Gosched
+		g := &gathered{}
+		_, err := Run(t.Context(), Config{
+			Source: Side{Lister: src, StartAfter: true}, Destination: &Side{Lister: newBucket(10, "a"), StartAfter: true},
+			Comparer: g.comparer, Concurrency: 8,
+		})
+		if !errors.Is(err, refused) {
+			t.Fatalf("after %d calls: %v", from, err)
+		}
+		if g.discarded != 1 || len(g.side[0]) > 0 {
+			t.Fatalf("after %d calls: discarded %d, committed %d keys", from, g.discarded, len(g.side[0]))
+		}
 	}
 }
 
-type failing struct{ after int }
-
-func (f *failing) List(context.Context, store.ListRequest) (*store.Page, error) {
-	return &store.Page{Objects: []store.Object{{Key: "a"}}, Next: "same"}, nil
-}
-
-func TestRepeatedTokenIsAnError(t *testing.T) {
-	_, err := Run(context.Background(), Config{
-		Source: Side{Lister: &failing{}}, Merger: func() Merger {
-			return mergeFunc(func(ctx context.Context, a, _ Stream) error {
-				for {
-					if e, err := a.Next(ctx); err != nil || e == nil {
-						return err
-					}
-				}
-			})
-		},
-	})
-	if err == nil {
-		t.Error("a listing that never ends was taken for one")
+func TestCanceledPass(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the machine goes away")
+	src := newBucket(10, shapes(2_000)["dated"]...)
+	src.pause = func() { cancel(why) }
+	if _, err := Run(ctx, Config{Source: Side{Lister: src, StartAfter: true}, Comparer: (&gathered{}).comparer}); err == nil {
+		t.Error("a canceled pass had a result")
 	}
 }

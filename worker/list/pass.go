@@ -3,6 +3,7 @@ package list
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,158 +21,285 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 	if len(c.Prefixes) == 0 {
 		c.Prefixes = []string{""}
 	}
-	counts, err := attempt(ctx, c)
-	var order *OrderError
-	if !errors.As(err, &order) {
-		return counts, err
+	p := &pass{
+		Config: c, prefixes: c.Prefixes, units: map[*unit]struct{}{}, active: map[*keyRange]struct{}{},
+		sides: []*Side{&c.Source}, sorting: make(chan struct{}, sortsAtOnce),
 	}
-	return runSorted(ctx, c)
+	if c.Destination != nil {
+		p.sides = append(p.sides, c.Destination)
+	}
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	p.dispatch()
+	err := p.group.Wait()
+	p.fetches.Wait()
+	for u := range p.units {
+		u.comparer.Discard()
+	}
+	return p.counts(), err
 }
 
-// pass is one attempt.
+// pass is one walk over all prefixes. At most Concurrency ranges are merged or cut at once; whenever one of
+// these places is free, dispatch fills it with the most useful thing there is to do.
 type pass struct {
 	Config
-	sides   []Side
-	merger  Merger
+	sides   []*Side
+	group   *errgroup.Group
+	ctx     context.Context //nolint:containedctx // a pass lives as long as the call of Run that made it
 	fetches sync.WaitGroup
+	sorting chan struct{} // a place for each prefix that is sorted at once
 
-	mu      sync.Mutex
-	waiting []*keyRange
-	active  map[*keyRange]bool
-	wake    chan struct{} // closed and replaced when something changed
-	failed  bool
+	mu       sync.Mutex
+	prefixes []string // not begun
+	units    map[*unit]struct{}
+	waiting  []*keyRange
+	active   map[*keyRange]struct{}
+	busy     int // merges, cuts and sorts under way
 
-	counted  [2]atomic.Int64
+	listed   [2]atomic.Int64
 	calls    atomic.Int64
+	probes   atomic.Int64
 	ranges   atomic.Int64
+	sorted   atomic.Int64
 	latency  atomic.Int64 // of a call, smoothed, in nanoseconds
 	alphabet alphabet
 }
 
-func attempt(ctx context.Context, c Config) (Counts, error) {
-	p := &pass{Config: c, merger: c.Merger(), active: map[*keyRange]bool{}, wake: make(chan struct{})}
-	p.sides = []Side{c.Source}
-	if c.Destination != nil {
-		p.sides = append(p.sides, *c.Destination)
-	}
-	for _, prefix := range c.Prefixes {
-		p.waiting = append(p.waiting, newRange(prefix, ""))
-	}
-	g, gctx := errgroup.WithContext(ctx)
-	for range c.Concurrency {
-		g.Go(func() error { return p.worker(gctx) })
-	}
-	err := g.Wait()
-	p.fetches.Wait()
-	return p.counts(), err
+// unit is the work on one prefix.
+type unit struct {
+	prefix   string
+	comparer Comparer
+	ctx      context.Context //nolint:containedctx // ends the unit's ranges when one finds another order
+	cancel   context.CancelCauseFunc
+
+	open     int // ranges and cuts that are not done; guarded by pass.mu
+	disorder bool
+	listed   [2]int64 // guarded by pass.mu
 }
+
+var errDisorder = errors.New("the prefix is listed in another order")
 
 func (p *pass) counts() Counts {
-	return Counts{Source: p.counted[0].Load(), Destination: p.counted[1].Load(), Calls: p.calls.Load(), Ranges: p.ranges.Load()}
-}
-
-// worker merges ranges, and while there are none cuts those of others.
-func (p *pass) worker(ctx context.Context) error {
-	for {
-		r, victim, wait := p.take()
-		switch {
-		case r != nil:
-			if err := p.merge(ctx, r); err != nil {
-				return err
-			}
-		case victim != nil:
-			if err := p.split(ctx, victim); err != nil {
-				return err
-			}
-		case wait == nil:
-			return nil
-		default:
-			select {
-			case <-wait:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
+	return Counts{
+		Source: p.listed[0].Load(), Destination: p.listed[1].Load(), Calls: p.calls.Load(), Probes: p.probes.Load(),
+		Ranges: p.ranges.Load(), Sorted: p.sorted.Load(),
 	}
 }
 
-// take returns a range to merge, or a range to cut, or something to wait for, or nothing at the end.
-func (p *pass) take() (r, victim *keyRange, wait chan struct{}) {
+// dispatch starts work while there is both work and room.
+func (p *pass) dispatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.waiting); n > 0 {
-		r = p.waiting[0]
-		p.waiting = p.waiting[1:]
-		p.active[r] = true
-		return r, nil, nil
-	}
-	if len(p.active) == 0 {
-		return nil, nil, nil
-	}
-	if p.cuttable() {
-		for candidate := range p.active {
-			if victim == nil || candidate.weight() > victim.weight() {
-				if candidate.splittable(p.minPages()) {
-					if victim != nil {
-						victim.release()
-					}
-					victim = candidate
-				}
-			}
+	for p.busy < p.Concurrency && p.ctx.Err() == nil {
+		r := p.nextRange()
+		if r != nil {
+			p.active[r] = struct{}{}
+			p.busy++
+			p.group.Go(func() error { return p.merge(r) })
+			continue
 		}
+		victim := p.victim()
+		if victim == nil {
+			return
+		}
+		victim.unit.open++
+		p.busy++
+		p.group.Go(func() error { return p.split(victim) })
 	}
-	return nil, victim, p.wake
 }
 
-func (r *keyRange) release() {
-	r.mu.Lock()
-	r.splitting = false
-	r.mu.Unlock()
+// nextRange returns a range that was cut off before, or else that of a new prefix. The caller holds mu.
+func (p *pass) nextRange() *keyRange {
+	if n := len(p.waiting); n > 0 {
+		r := p.waiting[0]
+		p.waiting[0] = nil
+		p.waiting = p.waiting[1:]
+		return r
+	}
+	if len(p.prefixes) == 0 {
+		return nil
+	}
+	u := p.newUnit(p.prefixes[0])
+	p.prefixes = p.prefixes[1:]
+	u.open++
+	return newRange(u, "")
 }
 
-func (p *pass) cuttable() bool {
+func (p *pass) newUnit(prefix string) *unit {
+	u := &unit{prefix: prefix, comparer: p.Comparer(prefix)}
+	u.ctx, u.cancel = context.WithCancelCause(p.ctx)
+	p.units[u] = struct{}{}
+	return u
+}
+
+// victim reserves the range that most deserves to be cut. The caller holds mu.
+func (p *pass) victim() *keyRange {
 	for _, s := range p.sides {
 		if !s.StartAfter {
-			return false
+			return nil
 		}
 	}
-	return true
+	minPages := p.minPages()
+	if minPages == 0 {
+		return nil
+	}
+	var best *keyRange
+	most := 0
+	for r := range p.active {
+		if w := r.worth(minPages); w > most && !r.unit.disorder {
+			best, most = r, w
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	best.mu.Lock()
+	best.splitting = true
+	best.mu.Unlock()
+	return best
 }
 
-// minPages is how long a range must have proved before it is cut. Where calls take time, every lister that
-// waits is a loss, so the first full page is enough; where they take none, probes are.
+// slow is how long a call must take for listers to wait for the network rather than for this machine.
+const slow = 5 * time.Millisecond
+
+// minPages is how long a range must have proved before it is cut; 0 forbids cuts. Where calls take time, every
+// lister that waits is a loss, so the first full page is enough. Where they take none, listing is bound
+// by this machine: a few ranges keep it busy, and probes may only be a small part of its work.
+// The caller holds mu.
 func (p *pass) minPages() int {
-	if time.Duration(p.latency.Load()) > 10*time.Millisecond {
+	pages, probes := p.calls.Load()-p.probes.Load(), p.probes.Load()
+	if time.Duration(p.latency.Load()) > slow {
+		if probes > 4*pages+500 {
+			return 0 // they lead nowhere in this listing
+		}
 		return 1
 	}
-	return 12
+	if probes > pages/4 || len(p.active) >= 4*runtime.GOMAXPROCS(0) {
+		return 0
+	}
+	return 8
 }
 
-// changed wakes the listers that wait for work.
-func (p *pass) changed() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	close(p.wake)
-	p.wake = make(chan struct{})
-}
-
-func (p *pass) merge(ctx context.Context, r *keyRange) error {
+// merge handles one range from beginning to end.
+func (p *pass) merge(r *keyRange) error {
+	u := r.unit
 	p.ranges.Add(1)
-	source := newStream(ctx, p, r, 0, p.sides[0])
+	source := newStream(u.ctx, p, r, 0)
 	var destination Stream
 	if len(p.sides) > 1 {
-		destination = newStream(ctx, p, r, 1, p.sides[1])
+		destination = newStream(u.ctx, p, r, 1)
 	} else {
-		r.mu.Lock()
-		r.ended[1] = true
-		r.mu.Unlock()
+		r.take(1, &Side{}, nil, false)
 	}
-	err := p.merger.Merge(ctx, source, destination)
+	err := u.comparer.Merge(u.ctx, source, destination)
 	p.mu.Lock()
 	delete(p.active, r)
+	p.busy--
 	p.mu.Unlock()
-	p.changed()
+	return p.done(u, err)
+}
+
+// done ends one range or cut of a unit, and the unit with its last one.
+func (p *pass) done(u *unit, err error) error {
+	var order *OrderError
+	p.mu.Lock()
+	switch {
+	case errors.As(err, &order):
+		u.disorder = true
+		u.cancel(errDisorder)
+		u.open -= p.dropWaiting(u)
+		err = nil
+	case u.disorder:
+		err = nil // the ranges of this prefix are stopped; what they say does not count
+	}
+	u.open--
+	last := u.open == 0
+	disorder := u.disorder
+	p.mu.Unlock()
+	switch {
+	case err != nil:
+		return err
+	case last && disorder:
+		err = p.anew(u)
+	case last:
+		err = p.commit(u, u.comparer)
+	}
+	if err == nil {
+		p.dispatch()
+	}
 	return err
+}
+
+// dropWaiting forgets the ranges of a unit that nobody began. The caller holds mu.
+func (p *pass) dropWaiting(u *unit) (dropped int) {
+	kept := p.waiting[:0]
+	for _, r := range p.waiting {
+		if r.unit == u {
+			dropped++
+			continue
+		}
+		kept = append(kept, r)
+	}
+	clear(p.waiting[len(kept):])
+	p.waiting = kept
+	return dropped
+}
+
+func (p *pass) commit(u *unit, c Comparer) error {
+	err := c.Commit(p.ctx)
+	if err != nil {
+		return err
+	}
+	u.cancel(nil)
+	p.mu.Lock()
+	delete(p.units, u)
+	p.mu.Unlock()
+	return nil
+}
+
+// anew handles a prefix whose order is not byte order once more, sorted on disk. What was counted of it
+// is taken back.
+func (p *pass) anew(u *unit) error {
+	p.mu.Lock()
+	for side, n := range u.listed {
+		p.listed[side].Add(-n)
+	}
+	delete(p.units, u)
+	u.comparer.Discard()
+	again := p.newUnit(u.prefix)
+	p.busy++
+	p.mu.Unlock()
+	p.group.Go(func() error {
+		err := p.mergeSorted(again)
+		p.mu.Lock()
+		p.busy--
+		p.mu.Unlock()
+		if err == nil {
+			err = p.commit(again, again.comparer)
+		}
+		if err == nil {
+			p.dispatch()
+		}
+		return err
+	})
+	return nil
+}
+
+// push makes ranges that were cut off available.
+func (p *pass) push(u *unit, parts []*keyRange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if u.disorder {
+		return
+	}
+	u.open += len(parts)
+	p.waiting = append(p.waiting, parts...)
+}
+
+// room returns how many more ranges are useful: beyond twice as many as can be merged at once, they only cost.
+func (p *pass) room() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return 2*p.Concurrency - len(p.active) - len(p.waiting)
 }
 
 // list makes one call and keeps count of calls and of how long they take.
@@ -187,15 +315,17 @@ func (p *pass) list(ctx context.Context, l Lister, r store.ListRequest) (*store.
 	return page, err
 }
 
-func (p *pass) count(side, n int) {
-	p.counted[side].Add(int64(n))
+// taken counts a page that a range has taken, and puts a free place to use: a range may have become worth cutting.
+func (p *pass) taken(u *unit, side, n int) {
+	p.mu.Lock()
+	u.listed[side] += int64(n)
+	free := p.busy < p.Concurrency
+	p.mu.Unlock()
+	p.listed[side].Add(int64(n))
 	if p.OnCounts != nil {
 		p.OnCounts(p.counts())
 	}
-	p.mu.Lock()
-	idle := len(p.waiting) == 0 && len(p.active) < p.Concurrency
-	p.mu.Unlock()
-	if idle {
-		p.changed() // a range may have become worth cutting
+	if free {
+		p.dispatch()
 	}
 }

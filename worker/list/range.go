@@ -10,7 +10,6 @@ import (
 type keyRange struct {
 	unit  *unit
 	after string
-	first bool // nothing of the prefix is before it
 
 	mu        sync.Mutex
 	hi        string // valid when bounded
@@ -18,7 +17,7 @@ type keyRange struct {
 	limit     string    // nothing was seen beyond it by probes; "" when unknown. A hint: it cuts nothing off
 	pos       [2]string // last position that a side has taken
 	ended     [2]bool   // a side holds nothing of this range beyond pos
-	pages     int       // taken since the range was made or last probed, and not the last of their side
+	pages     [2]int    // taken since the range was made or last probed, and not the last of their side
 	futile    int       // cuts that found nothing to give away
 	splitting bool
 }
@@ -42,7 +41,7 @@ func (r *keyRange) take(side int, s *Side, objects []store.Object, more bool) (k
 		r.pos[side] = s.position(objects[n-1].Key)
 	}
 	if more {
-		r.pages++
+		r.pages[side]++
 	} else {
 		r.ended[side] = true
 	}
@@ -57,31 +56,43 @@ func (r *keyRange) has(side int) bool {
 }
 
 // worth is how much a cut of the range promises; 0 when it is not worth its probes. Ranges without an
-// upper end promise more: nobody knows how long they are.
+// upper end promise more: nobody knows how long they are. Others are pieces that a cut has left, and must
+// prove longer.
 func (r *keyRange) worth(minPages int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.splitting || r.pages < minPages<<r.futile || r.ended[0] && r.ended[1] {
+	pages, open := max(r.pages[0], r.pages[1]), !r.bounded && r.limit == ""
+	if !open {
+		minPages *= 2
+	}
+	if r.splitting || pages < minPages<<r.futile || r.ended[0] && r.ended[1] {
 		return 0
 	}
-	if !r.bounded && r.limit == "" {
-		return r.pages + 1<<30
+	if open {
+		return pages + 1<<30
 	}
-	return r.pages
+	return pages
 }
 
 // gap is what a splitter looks at: positions above low, up to high when bounded.
 type gap struct {
 	low, high string
 	bounded   bool
-	side      int // to probe: the one that is further behind
+	side      int // to probe: the one with more keys, as far as can be seen
 }
 
 func (r *keyRange) gap() gap {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	g := gap{low: max(r.pos[0], r.pos[1], r.unit.prefix), high: r.hi, bounded: r.bounded}
-	if r.ended[0] || !r.ended[1] && r.pos[1] < r.pos[0] {
+	more := r.pages[1] - r.pages[0]
+	if more == 0 && r.pos[1] < r.pos[0] {
+		more = 1 // it is further behind
+	}
+	if r.futile%2 == 1 {
+		more = -more // the other side may know better
+	}
+	if r.ended[0] || !r.ended[1] && more > 0 {
 		g.side = 1
 	}
 	if r.limit != "" && (!g.bounded || r.limit < g.high) {
@@ -96,7 +107,7 @@ func (r *keyRange) gap() gap {
 func (r *keyRange) cut(boundaries []string, limit string, most int) []*keyRange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.splitting, r.pages = false, 0
+	r.splitting, r.pages = false, [2]int{}
 	if limit != "" {
 		r.limit = limit
 	}

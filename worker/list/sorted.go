@@ -1,194 +1,243 @@
 package list
 
 import (
-	"bufio"
 	"container/heap"
 	"context"
-	"encoding/gob"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"sort"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/store"
 )
 
-// chunk is how many entries are sorted in memory at a time.
-const chunk = 100_000
+// Bounds of sorting: bytes of objects in memory at a time, pieces that are merged at once, and prefixes that are
+// sorted at once. Together they keep it within some 40 MiB.
+const (
+	chunkBytes  = 8 << 20
+	fanIn       = 64
+	sortsAtOnce = 1
+)
 
-// runSorted handles stores that list in another order than byte order (some compare UTF-16): each side is
-// listed from its beginning by token, sorted on disk, and merged as one range.
-func runSorted(ctx context.Context, c Config) (Counts, error) {
-	dir, err := os.MkdirTemp(c.SpillDir, "dth-sort-")
-	if err != nil {
-		return Counts{}, fmt.Errorf("a place to sort a listing: %w", err)
+// mergeSorted handles a prefix whose pages came in another order than byte order (some stores compare UTF-16,
+// directory buckets promise none): each side is listed by token from its beginning, sorted on disk, and
+// both are merged as one range.
+func (p *pass) mergeSorted(u *unit) error {
+	select {
+	case p.sorting <- struct{}{}:
+	case <-u.ctx.Done():
+		return context.Cause(u.ctx)
 	}
-	defer os.RemoveAll(dir)
-	counts := Counts{}
-	sides := []Side{c.Source}
-	if c.Destination != nil {
-		sides = append(sides, *c.Destination)
-	}
-	streams := make([]Stream, 2)
-	for i, side := range sides {
-		s, err := sortSide(ctx, side, c, dir, &counts)
-		if err != nil {
-			return counts, err
+	defer func() { <-p.sorting }()
+	p.ranges.Add(1)
+	var both [2]*sorter
+	defer func() {
+		for _, s := range both {
+			if s != nil {
+				s.close()
+			}
 		}
-		defer s.close()
-		streams[i] = s
-		if i == 0 {
-			counts.Source = s.total
-		} else {
-			counts.Destination = s.total
-		}
-		counts.Sorted++
+	}()
+	g, ctx := errgroup.WithContext(u.ctx)
+	for side := range p.sides {
+		both[side] = &sorter{dir: p.SpillDir}
+		g.Go(func() error { return p.sortSide(ctx, u, side, both[side]) })
 	}
-	counts.Ranges = 1
-	return counts, c.Merger().Merge(ctx, streams[0], streams[1])
-}
-
-// sortSide lists one side and writes it as sorted runs.
-func sortSide(ctx context.Context, side Side, c Config, dir string, counts *Counts) (*sorted, error) {
-	out := &sorted{}
-	entries := make([]Entry, 0, chunk)
-	flush := func() error {
-		sort.Slice(entries, func(i, j int) bool { return entries[i].Name < entries[j].Name })
-		err := out.spill(dir, entries)
-		entries = entries[:0]
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, prefix := range c.Prefixes {
-		r := store.ListRequest{Prefix: side.Base + prefix}
-		for {
-			page, err := side.Lister.List(ctx, r)
-			if err != nil {
-				return nil, err
-			}
-			counts.Calls++
-			for _, o := range page.Objects {
-				if len(o.Key) < len(side.Base) {
-					return nil, fmt.Errorf("listing with prefix %q gave key %q", side.Base, o.Key)
-				}
-				entries = append(entries, Entry{o.Key[len(side.Base):], o})
-			}
-			out.total += int64(len(page.Objects))
-			if len(entries) >= chunk {
-				if err := flush(); err != nil {
-					return nil, err
-				}
-			}
-			if page.Next == "" {
-				break
-			}
-			if page.Next == r.Token {
-				return nil, fmt.Errorf("listing of prefix %q gave one token twice", r.Prefix)
-			}
-			r = store.ListRequest{Prefix: r.Prefix, Token: page.Next}
-		}
+	p.sorted.Add(int64(len(p.sides)))
+	var destination Stream
+	if both[1] != nil {
+		destination = both[1]
 	}
-	if err := flush(); err != nil {
-		return nil, err
-	}
-	return out, out.begin()
+	return u.comparer.Merge(u.ctx, both[0], destination)
 }
 
-// sorted merges the runs of one side.
-type sorted struct {
-	runs  []*spilled
-	files []*os.File
-	total int64
-	last  Entry
-	gave  bool
-}
-
-type spilled struct {
-	decoder *gob.Decoder
-	head    Entry
-}
-
-func (s *sorted) spill(dir string, entries []Entry) error {
-	f, err := os.CreateTemp(dir, "run-")
-	if err != nil {
-		return fmt.Errorf("sorting a listing on disk: %w", err)
+// sortSide lists one side of a prefix into a sorter.
+func (p *pass) sortSide(ctx context.Context, u *unit, side int, to *sorter) error {
+	s := p.sides[side]
+	prefix, some := s.prefix(u.prefix)
+	if !some {
+		return nil
 	}
-	s.files = append(s.files, f)
-	w := bufio.NewWriterSize(f, 1<<20)
-	enc := gob.NewEncoder(w)
-	for i := range entries {
-		if err := enc.Encode(&entries[i]); err != nil {
-			return fmt.Errorf("sorting a listing on disk: %w", err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("sorting a listing on disk: %w", err)
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return err
-}
-
-func (s *sorted) begin() error {
-	for _, f := range s.files {
-		r := &spilled{decoder: gob.NewDecoder(bufio.NewReaderSize(f, 64<<10))}
-		more, err := r.advance()
+	check := pageCheck{prefix: prefix}
+	request := store.ListRequest{Prefix: prefix}
+	for {
+		page, err := p.list(ctx, s.Lister, request)
 		if err != nil {
 			return err
 		}
-		if more {
-			s.runs = append(s.runs, r)
+		if err := check.unordered(page); err != nil {
+			return err
 		}
+		for i := range page.Objects {
+			if err := to.add(&page.Objects[i]); err != nil {
+				return err
+			}
+		}
+		p.taken(u, side, len(page.Objects))
+		if page.Next == "" {
+			return to.begin()
+		}
+		request = store.ListRequest{Prefix: prefix, Token: page.Next}
 	}
-	heap.Init((*runHeap)(s))
+}
+
+// unordered checks what must be true of a page in any order.
+func (c *pageCheck) unordered(page *store.Page) error {
+	if page.Next != "" && page.Next == c.token {
+		return c.stuck("the token of the page before came again")
+	}
+	c.token = page.Next
+	c.empty++
+	for i := range page.Objects {
+		if !strings.HasPrefix(page.Objects[i].Key, c.prefix) {
+			return c.stuck("key " + page.Objects[i].Key + " does not carry the prefix")
+		}
+		c.last, c.empty = page.Objects[i].Key, 0
+	}
+	if page.Next != "" && c.empty > maxEmptyPages {
+		return c.stuck("too many pages without objects")
+	}
 	return nil
 }
 
-func (r *spilled) advance() (bool, error) {
-	r.head = Entry{}
-	err := r.decoder.Decode(&r.head)
-	if errors.Is(err, io.EOF) {
-		return false, nil
-	}
-	return err == nil, err
+// sorter is an external merge sort of objects by key, and then the stream of them.
+type sorter struct {
+	dir     string
+	chunk   []store.Object
+	bytes   int
+	levels  [][]*run // written; a level's runs hold about fanIn times what those of the level before do
+	runs    []*run   // once begun, a heap by their heads
+	gave    bool
+	current store.Object
 }
 
-func (s *sorted) Next(context.Context) (*Entry, error) {
+func (s *sorter) add(o *store.Object) error {
+	s.chunk = append(s.chunk, *o)
+	const fixed = 128 // of an object without its strings, rounded up
+	s.bytes += fixed + len(o.Key) + len(o.ETag)
+	if s.bytes < chunkBytes {
+		return nil
+	}
+	return s.spill()
+}
+
+// spill writes the chunk as a run.
+func (s *sorter) spill() error {
+	sort.Slice(s.chunk, func(i, j int) bool { return s.chunk[i].Key < s.chunk[j].Key })
+	i := -1
+	r, err := writeRun(s.dir, func() (*store.Object, error) {
+		if i++; i == len(s.chunk) {
+			return nil, nil
+		}
+		return &s.chunk[i], nil
+	})
+	if err != nil {
+		return err
+	}
+	clear(s.chunk)
+	s.chunk, s.bytes = s.chunk[:0], 0
+	return s.put(r, 0)
+}
+
+// put adds a run to a level. Runs that become many are merged to one of the next level, so that the number of
+// open files stays small and each object is written a few times at most.
+func (s *sorter) put(r *run, level int) error {
+	if level == len(s.levels) {
+		s.levels = append(s.levels, nil)
+	}
+	s.levels[level] = append(s.levels[level], r)
+	if len(s.levels[level]) < fanIn {
+		return nil
+	}
+	part := &sorter{runs: s.levels[level]}
+	s.levels[level] = nil
+	defer part.close()
+	if err := part.start(); err != nil {
+		return err
+	}
+	whole, err := writeRun(s.dir, func() (*store.Object, error) { return part.Next(context.Background()) })
+	if err != nil {
+		return err
+	}
+	return s.put(whole, level+1)
+}
+
+// begin ends adding.
+func (s *sorter) begin() error {
+	if err := s.spill(); err != nil {
+		return err
+	}
+	s.chunk = nil
+	for _, level := range s.levels {
+		s.runs = append(s.runs, level...)
+	}
+	s.levels = nil
+	return s.start()
+}
+
+// start reads the first object of every run and makes a heap of them.
+func (s *sorter) start() error {
+	kept := s.runs[:0]
+	var all error
+	for _, r := range s.runs {
+		more, err := r.advance()
+		if more {
+			kept = append(kept, r)
+			continue
+		}
+		all = errors.Join(all, err, r.file.Close())
+	}
+	s.runs = kept
+	heap.Init((*runHeap)(s))
+	return all
+}
+
+func (s *sorter) Next(context.Context) (*store.Object, error) {
 	if len(s.runs) == 0 {
 		return nil, nil
 	}
 	top := s.runs[0]
-	if s.gave && top.head.Name == s.last.Name {
-		return nil, fmt.Errorf("listing gave key %q twice", top.head.Key)
+	if s.gave && top.head.Key == s.current.Key {
+		return nil, &StuckError{After: top.head.Key, Reason: "it came twice"}
 	}
-	s.last, s.gave = top.head, true
+	s.current, s.gave = top.head, true
 	more, err := top.advance()
 	if err != nil {
-		return nil, fmt.Errorf("reading a sorted listing: %w", err)
+		return nil, err
 	}
 	if more {
 		heap.Fix((*runHeap)(s), 0)
-	} else {
-		heap.Pop((*runHeap)(s))
+		return &s.current, nil
 	}
-	return &s.last, nil
+	heap.Pop((*runHeap)(s))
+	return &s.current, top.file.Close()
 }
 
-func (s *sorted) close() {
-	for _, f := range s.files {
-		_ = f.Close() // it is about to be removed
+// close gives the files back; their names are gone already.
+func (s *sorter) close() {
+	for _, level := range append(s.levels, s.runs) {
+		for _, r := range level {
+			_ = r.file.Close() // nobody reads them any more
+		}
 	}
+	s.levels, s.runs = nil, nil
 }
 
-// runHeap orders the runs by their heads.
-type runHeap sorted
+// runHeap orders runs by their heads.
+type runHeap sorter
 
 func (h *runHeap) Len() int           { return len(h.runs) }
-func (h *runHeap) Less(i, j int) bool { return h.runs[i].head.Name < h.runs[j].head.Name }
+func (h *runHeap) Less(i, j int) bool { return h.runs[i].head.Key < h.runs[j].head.Key }
 func (h *runHeap) Swap(i, j int)      { h.runs[i], h.runs[j] = h.runs[j], h.runs[i] }
-func (h *runHeap) Push(x any)         { h.runs = append(h.runs, x.(*spilled)) }
+func (h *runHeap) Push(x any)         { h.runs = append(h.runs, x.(*run)) }
 func (h *runHeap) Pop() any {
 	n := len(h.runs) - 1
 	r := h.runs[n]
+	h.runs[n] = nil
 	h.runs = h.runs[:n]
 	return r
 }

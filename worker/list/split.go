@@ -2,10 +2,7 @@ package list
 
 import (
 	"context"
-	"slices"
 	"sort"
-	"strings"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
@@ -13,245 +10,290 @@ import (
 	"github.com/datatransferhub/dth/worker/store"
 )
 
-// probesAtOnce is how many probes one cut sends in parallel.
-const probesAtOnce = 24
+// probesAtOnce is how many probes a cut sends in parallel; letterProbes bounds those of its second step.
+const (
+	probesAtOnce = 24
+	letterProbes = 40
+)
 
-// split cuts a range into pieces of which each holds something. It probes: a list call for one key after a
-// candidate tells whether anything lies beyond it, and what comes first.
+// probed is a candidate for a cut and what a list call for one key says of it: the first position behind it,
+// "" when there is none.
+type probed struct{ at, first string }
+
+// split cuts a range into pieces of which each holds something.
 //
-// The first round finds the shallowest character of the present position that is not the last of its kind:
-// everything beyond it is the largest piece that can be cut off. The second round cuts that piece at the
-// characters that keys of this listing use. Two round trips make some ten pieces, whether keys are
-// numbered, hashed, dated or deep.
-func (p *pass) split(ctx context.Context, r *keyRange) error {
-	low, high, bounded, side := r.state()
-	depths := p.depthCandidates(r, low, high, bounded)
-	firsts, err := p.probe(ctx, r, side, depths)
-	if err != nil {
-		return err
-	}
-	// Candidates descend with depth; the shallowest with something beyond it is the largest cut.
-	best := -1
-	probeHi := ""
-	for i := range depths {
-		if firsts[i] != "" && (!bounded || firsts[i] <= high) {
-			best = i
-			break
-		}
-		probeHi = depths[i]
-	}
-	if best < 0 {
-		p.push(r.cut(nil, probeHi))
-		return nil
-	}
-	if probeHi != "" && (!bounded || probeHi < high) {
-		high, bounded = probeHi, true
-	}
-	letters := p.letterCandidates(depths[best], high, bounded)
-	letterFirsts, err := p.probe(ctx, r, side, letters)
-	if err != nil {
-		return err
-	}
-	candidates := append(slices.Clone(depths[best:]), letters...)
-	found := append(slices.Clone(firsts[best:]), letterFirsts...)
-	boundaries, probeHi := boundariesOf(candidates, found, high, bounded)
-	p.push(r.cut(boundaries, probeHi))
-	return nil
+// The first step finds the shallowest character of the present position that is not the last of its kind:
+// everything behind it is the largest piece that can be cut off. The second step cuts there, and one and two
+// characters deeper, at the characters that keys of this listing use. Two round trips make ten pieces
+// or more, whether keys are numbered, hashed, dated or share a long beginning.
+func (p *pass) split(r *keyRange) error {
+	u := r.unit
+	parts, err := p.cutUp(u.ctx, r)
+	p.push(u, parts)
+	p.mu.Lock()
+	p.busy--
+	p.mu.Unlock()
+	return p.done(u, err)
 }
 
-// boundariesOf keeps the candidates that have something between them and the next one, in order. The first
-// candidate beyond which nothing was found is a hint for later cuts.
-func boundariesOf(candidates, firsts []string, high string, bounded bool) (boundaries []string, probeHi string) {
-	type probed struct{ at, first string }
-	all := make([]probed, len(candidates))
-	for i := range candidates {
-		all[i] = probed{candidates[i], firsts[i]}
+func (p *pass) cutUp(ctx context.Context, r *keyRange) ([]*keyRange, error) {
+	g := r.gap()
+	steps := p.steps(g, r.unit.prefix)
+	seen, err := p.shallowest(ctx, r, g, steps)
+	if err != nil {
+		return r.cut(nil, "", 0), err
 	}
-	sort.Slice(all, func(i, j int) bool { return all[i].at < all[j].at })
-	if bounded {
-		probeHi = high
+	limit := ""
+	if g.bounded {
+		limit = g.high
 	}
-	for i, c := range all {
-		if c.first == "" || bounded && c.first > high {
-			if probeHi == "" || c.at < probeHi {
-				probeHi = c.at
+	best := len(steps)
+	for i, s := range steps {
+		if f, known := seen[s.candidate]; known && f != "" {
+			best = i
+			break
+		} else if known {
+			limit = s.candidate // nothing lies behind it, and steps descend
+		}
+	}
+	if best == len(steps) && best > 0 {
+		return r.cut(nil, limit, 0), nil // what remains begins like the present position: hardly anything
+	}
+	letters := p.letters(g.low, steps[best:], limit)
+	found, err := p.probe(ctx, r, g.side, letters, limit)
+	if err != nil {
+		return r.cut(nil, "", 0), err
+	}
+	for at, first := range seen {
+		if first != "" {
+			found = append(found, probed{at, first})
+		}
+	}
+	boundaries, limit := boundariesOf(found, limit)
+	return r.cut(boundaries, limit, p.room()), nil
+}
+
+// step is a place in the present position and the first candidate that differs there: everything that shares
+// the characters before it, and this one, is before the candidate.
+type step struct {
+	depth     int // bytes before the character
+	char      rune
+	candidate string
+}
+
+// steps returns the places at which the gap can be cut, from the shallowest to the deepest: their candidates
+// descend.
+func (p *pass) steps(g gap, prefix string) []step {
+	careful := p.careful()
+	var out []step
+	for d := len(prefix); d < len(g.low); {
+		c, size := utf8.DecodeRuneInString(g.low[d:])
+		if next, ok := successor(c); ok && !(careful && orderless(next)) {
+			if at := g.low[:d] + string(next); !g.bounded || at < g.high {
+				out = append(out, step{d, c, at})
 			}
+		}
+		if !p.usable(g.low[d : d+size]) {
+			break // boundaries that are cut deeper would carry it
+		}
+		d += size
+	}
+	return out
+}
+
+// usable reports whether boundaries may carry a text.
+func (p *pass) usable(text string) bool {
+	careful := p.careful()
+	for _, c := range text {
+		if !sayable(c) || careful && orderless(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// careful reports whether a side may list in another order than byte order without it being known.
+func (p *pass) careful() bool {
+	for _, s := range p.sides {
+		if !s.ByteOrder {
+			return true
+		}
+	}
+	return false
+}
+
+// shallowest probes until it is known which is the shallowest step with something behind it. Whatever is behind
+// a step is behind every deeper one too, so a few probes spread over many steps leave few to look at.
+func (p *pass) shallowest(ctx context.Context, r *keyRange, g gap, steps []step) (map[string]string, error) {
+	seen := map[string]string{}
+	limit := ""
+	if g.bounded {
+		limit = g.high
+	}
+	low, high := 0, len(steps) // the answer is in [low, high]; high is none
+	for low < high {
+		ask := thin(steps[low:high], probesAtOnce)
+		candidates := make([]string, len(ask))
+		for i := range ask {
+			candidates[i] = ask[i].candidate
+		}
+		found, err := p.probe(ctx, r, g.side, candidates, limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range found {
+			seen[f.at] = f.first
+		}
+		before := high - low
+		low, high = narrow(steps, seen, low, high)
+		if high-low >= before {
 			break
 		}
-		if i+1 < len(all) && c.first > all[i+1].at {
+	}
+	return seen, nil
+}
+
+// narrow returns the part of steps, within [low, high), whose first with something behind it is not known yet.
+func narrow(steps []step, seen map[string]string, low, high int) (int, int) {
+	for i := low; i < high; i++ {
+		first, known := seen[steps[i].candidate]
+		switch {
+		case known && first == "":
+			low = i + 1
+		case known:
+			return low, i
+		}
+	}
+	return low, high
+}
+
+// letters returns candidates that go on like the present position up to one of the first steps, and from there
+// with each later character of the alphabet. Where there are no steps, the position itself is gone on with.
+func (p *pass) letters(low string, steps []step, limit string) []string {
+	const levels = 3
+	careful := p.careful()
+	var out []string
+	left := letterProbes
+	for i := range min(levels, len(steps)+1) {
+		s := step{depth: len(low), char: -1}
+		if i < len(steps) {
+			s = steps[i]
+		} else if len(low) > maxKey-utf8.UTFMax || !p.usable(low) {
+			break
+		}
+		var level []string
+		for _, c := range p.alphabet.around(s.char, upTo(low[:s.depth], limit)) {
+			at := low[:s.depth] + string(c)
+			if at == s.candidate || limit != "" && at >= limit || careful && orderless(c) {
+				continue // known already, or behind the end
+			}
+			level = append(level, at)
+		}
+		// The shallower a cut, the more it gives: the first level gets the larger half.
+		share := left
+		if i+1 < levels {
+			share = left * 3 / 5
+		}
+		level = thin(level, share)
+		left -= len(level)
+		out = append(out, level...)
+	}
+	return out
+}
+
+// maxKey is the longest key in bytes.
+const maxKey = 1024
+
+// upTo returns the character with which limit goes on behind stem, -1 when it does not begin with it.
+func upTo(stem, limit string) rune {
+	if len(limit) <= len(stem) || limit[:len(stem)] != stem {
+		return -1
+	}
+	c, _ := utf8.DecodeRuneInString(limit[len(stem):])
+	return c
+}
+
+// around returns characters behind c and up to end, in order: those that keys of this listing use, and beyond
+// ASCII, where a sample does not show them all, some between, evenly up to a known end or at doubling
+// distances.
+func (a *alphabet) around(c, end rune) []rune {
+	letters := a.after(c)
+	if c < utf8.RuneSelf {
+		return letters
+	}
+	const between = 12
+	more := make([]rune, 0, between)
+	for i := rune(1); i <= between; i++ {
+		distance := rune(1) << i
+		if end > c {
+			distance = (end - c) * i / (between + 1)
+		}
+		if next, ok := successor(c + distance); ok {
+			more = append(more, next)
+		}
+	}
+	return sortedRunes(append(letters, more...))
+}
+
+func sortedRunes(all []rune) []rune {
+	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
+	out := all[:0]
+	for _, c := range all {
+		if len(out) == 0 || out[len(out)-1] != c {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// boundariesOf keeps the candidates that have something between them and the next one, in order. It also
+// returns the lowest known end: the first candidate behind which there is nothing.
+func boundariesOf(all []probed, limit string) (boundaries []string, end string) {
+	sort.Slice(all, func(i, j int) bool { return all[i].at < all[j].at })
+	end = limit
+	for i, c := range all {
+		switch {
+		case c.first == "":
+			if end == "" || c.at < end {
+				end = c.at
+			}
+			return boundaries, end
+		case i+1 < len(all) && (c.first > all[i+1].at || c.at == all[i+1].at):
 			continue // nothing between this candidate and the next
 		}
 		boundaries = append(boundaries, c.at)
 	}
-	return boundaries, probeHi
+	return boundaries, end
 }
 
-func (p *pass) push(parts []*keyRange) {
-	p.mu.Lock()
-	p.waiting = append(p.waiting, parts...)
-	p.mu.Unlock()
-	if len(parts) > 0 {
-		p.changed()
-	}
-}
-
-// probe asks for the first name after each candidate, in parallel; "" where there is none.
-func (p *pass) probe(ctx context.Context, r *keyRange, side int, candidates []string) ([]string, error) {
-	firsts := make([]string, len(candidates))
+// probe asks for the first position behind each candidate, in parallel. What is behind limit does not count.
+func (p *pass) probe(ctx context.Context, r *keyRange, side int, candidates []string, limit string) ([]probed, error) {
+	found := make([]probed, len(candidates))
 	s := p.sides[min(side, len(p.sides)-1)]
-	g, gctx := errgroup.WithContext(ctx)
+	prefix, _ := s.prefix(r.unit.prefix)
+	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(probesAtOnce)
-	for i, c := range candidates {
+	for i, at := range candidates {
+		found[i].at = at
+		after, some := s.startAfter(at)
+		if !some {
+			continue
+		}
 		g.Go(func() error {
-			page, err := p.list(gctx, s.Lister, store.ListRequest{Prefix: s.Base + r.prefix, StartAfter: s.Base + c, MaxKeys: 1})
-			if err == nil && len(page.Objects) > 0 {
-				firsts[i] = strings.TrimPrefix(page.Objects[0].Key, s.Base)
+			p.probes.Add(1)
+			page, err := p.list(ctx, s.Lister, store.ListRequest{Prefix: prefix, StartAfter: after, MaxKeys: 1})
+			if err != nil || len(page.Objects) == 0 {
+				return err
 			}
-			return err
+			key := page.Objects[0].Key
+			if key <= after {
+				return &OrderError{After: after, Key: key}
+			}
+			if first := s.position(key); limit == "" || first <= limit {
+				found[i].first = first
+			}
+			return nil
 		})
 	}
-	return firsts, g.Wait()
-}
-
-// depthCandidates returns, from the shallowest to the deepest, the name that follows everything which shares
-// the first d characters with the present position.
-func (p *pass) depthCandidates(r *keyRange, low, high string, bounded bool) []string {
-	var out []string
-	for d := len(r.prefix); d < len(low); {
-		c, size := utf8.DecodeRuneInString(low[d:])
-		if next, ok := successor(c); ok && (c != utf8.RuneError || size > 1) {
-			candidate := low[:d] + string(next)
-			if !bounded || candidate < high {
-				out = append(out, candidate)
-			}
-		}
-		d += size
-	}
-	// Long keys have more depths than probes: the shallow half densely, the rest evenly.
-	for len(out) > probesAtOnce {
-		half := probesAtOnce / 2
-		thinned := slices.Clone(out[:half])
-		for i := half; i < len(out); i += 2 {
-			thinned = append(thinned, out[i])
-		}
-		out = thinned
-	}
-	return out
-}
-
-// letterCandidates returns the names that begin like first and go on with each later character of the
-// alphabet in place of its last one.
-func (p *pass) letterCandidates(first, high string, bounded bool) []string {
-	last, size := utf8.DecodeLastRuneInString(first)
-	stem := first[:len(first)-size]
-	var out []string
-	for _, c := range p.letters(last, stem, high, bounded) {
-		candidate := stem + string(c)
-		if bounded && candidate >= high {
-			break
-		}
-		out = append(out, candidate)
-	}
-	if len(out) > probesAtOnce {
-		step := float64(len(out)) / probesAtOnce
-		thinned := make([]string, 0, probesAtOnce)
-		for i := range probesAtOnce {
-			thinned = append(thinned, out[int(float64(i)*step)])
-		}
-		out = thinned
-	}
-	return out
-}
-
-// letters returns characters behind last, in order: those that keys of this listing use, and outside of ASCII,
-// where a sample does not show them all, some between, evenly up to a known end or at doubling distances.
-func (p *pass) letters(last rune, stem, high string, bounded bool) []rune {
-	letters := p.alphabet.after(last)
-	if last < utf8.RuneSelf {
-		return letters
-	}
-	const between = probesAtOnce / 2
-	end, known := utf8.RuneError, false
-	if bounded && strings.HasPrefix(high, stem) && len(high) > len(stem) {
-		end, _ = utf8.DecodeRuneInString(high[len(stem):])
-		known = end != utf8.RuneError && end > last
-	}
-	for i := rune(1); i <= between; i++ {
-		step := rune(1) << i
-		if known {
-			step = (end - last) * i / (between + 1)
-		}
-		if c, ok := successor(last + step); ok {
-			letters = append(letters, c)
-		}
-	}
-	slices.Sort(letters)
-	return slices.Compact(letters)
-}
-
-// successor returns the next character that every store and every XML document takes.
-func successor(c rune) (rune, bool) {
-	switch next := c + 1; {
-	case next < ' ':
-		return ' ', true
-	case next == 0x7f:
-		return 0xa1, true // the control characters behind it are refused by some
-	case next >= 0xd800 && next < 0xe000:
-		return 0xe000, true
-	case next&0xfffe == 0xfffe:
-		if next >= 0x10fffe {
-			return 0, false
-		}
-		return (next | 1) + 1, true
-	default:
-		return next, next <= utf8.MaxRune
-	}
-}
-
-// alphabet gathers the characters that keys use, from a sample of them.
-type alphabet struct {
-	mu    sync.Mutex
-	seen  map[rune]bool
-	order []rune
-}
-
-// maxAlphabet bounds the characters that are remembered.
-const maxAlphabet = 512
-
-func (a *alphabet) add(name string) {
-	for _, c := range name {
-		if !a.seen[c] && c != utf8.RuneError && c >= ' ' && c != 0x7f && c&0xfffe != 0xfffe && len(a.seen) < maxAlphabet {
-			if a.seen == nil {
-				a.seen = map[rune]bool{}
-			}
-			a.seen[c] = true
-			a.order = nil
-		}
-	}
-}
-
-func (a *alphabet) after(c rune) []rune {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.order == nil {
-		for r := range a.seen {
-			a.order = append(a.order, r)
-		}
-		slices.Sort(a.order)
-	}
-	i, found := slices.BinarySearch(a.order, c)
-	if found {
-		i++
-	}
-	return slices.Clone(a.order[i:])
-}
-
-// observe samples a page's names for the alphabet.
-func (p *pass) observe(entries []Entry) {
-	const step = 97 // with pages of 1,000 all positions come by
-	p.alphabet.mu.Lock()
-	defer p.alphabet.mu.Unlock()
-	for i := 0; i < len(entries); i += step {
-		p.alphabet.add(entries[i].Name)
-	}
+	return found, g.Wait()
 }

@@ -37,9 +37,6 @@ func newStream(ctx context.Context, p *pass, r *keyRange, side int) *stream {
 		st.ended = true
 		return st
 	}
-	if r.first {
-		after = ""
-	}
 	st.prefix = prefix
 	st.check = pageCheck{prefix: prefix, last: after, begun: after != ""}
 	st.fetch(ctx, store.ListRequest{Prefix: prefix, StartAfter: after})
@@ -99,7 +96,8 @@ const maxEmptyPages = 1000
 type pageCheck struct {
 	prefix string
 	last   string // key
-	begun  bool   // last is a key, or what a listing was to start after
+	begun  bool   // last is a key, or what the listing was to start after
+	paged  bool   // a page with keys was seen
 	token  string
 	empty  int
 }
@@ -119,6 +117,9 @@ func (c *pageCheck) page(page *store.Page) error {
 	}
 	c.empty = 0
 	if first := objects[0].Key; c.begun && first <= c.last {
+		if !c.paged {
+			return &OrderError{After: c.last, Key: first} // it does not begin where it was asked to
+		}
 		return c.disorder(first)
 	}
 	last := objects[0].Key
@@ -136,7 +137,7 @@ func (c *pageCheck) page(page *store.Page) error {
 			return fmt.Errorf("listing of prefix %q gave key %q", c.prefix, key)
 		}
 	}
-	c.last, c.begun = last, true
+	c.last, c.begun, c.paged = last, true, true
 	return nil
 }
 

@@ -47,6 +47,7 @@ type FinderTotals struct {
 	ListCalls         int64
 	SortedRanges      int64 // sides that had to be sorted on disk, because a store lists in another order
 	DecidedByTime     int64 // pairs that only their modification times could decide
+	NoChecksum        int64 // pairs to be compared by checksum that had none to compare
 }
 
 // Tally is a number of objects and their bytes.
