@@ -211,13 +211,15 @@ func (p *pass) done(u *unit, err error) error {
 	case u.disorder:
 		err = nil // the ranges of this prefix are stopped; what they say does not count
 	}
+	if err != nil {
+		p.mu.Unlock()
+		return err // the unit stays open: it must not be committed by whoever ends later
+	}
 	u.open--
 	last := u.open == 0
 	disorder := u.disorder
 	p.mu.Unlock()
 	switch {
-	case err != nil:
-		return err
 	case last && disorder:
 		err = p.anew(u)
 	case last:

@@ -1,0 +1,453 @@
+package finder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/store"
+)
+
+func key() *rapid.Generator[string] {
+	pieces := []string{
+		"a", "b", "/", "//", "0", "1", "9", "z", "é", "中", "😀", "\uffee", "\n", "\x01", " ", "+", "%2F", "\U0010FFFD", "-", "~", "a/b/c/d/e/", "\ue000",
+	}
+	return rapid.Custom(func(t *rapid.T) string {
+		return strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 1, 10).Draw(t, "pieces"), "")
+	})
+}
+
+var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // test data
+
+func anObject(prefix string) *rapid.Generator[store.Object] {
+	return rapid.Custom(func(t *rapid.T) store.Object {
+		return store.Object{
+			Key: prefix + key().Draw(t, "key"), Size: rapid.Int64Range(0, 2).Draw(t, "size"),
+			ETag:         rapid.SampledFrom([]string{"0cc175b9c0f1b6a831c399e269772661", "92eb5ffee6ae2fec3ad71c777531578f", "x-2", ""}).Draw(t, "etag"),
+			Modified:     epoch.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "age")) * time.Hour),
+			StorageClass: rapid.SampledFrom([]string{"STANDARD", "STANDARD", "GLACIER"}).Draw(t, "class"),
+		}
+	})
+}
+
+// naive decides about every object by maps, one by one, in the words of the specification.
+func naive(j *job.Job, prefixes []string, source, destination []store.Object, rows map[string]ledger.Record) map[string]string {
+	keys := j.KeyMap()
+	filter, _ := job.NewFilter(j.Selection)
+	there := map[string]store.Object{}
+	for _, o := range destination {
+		if from, ok := keys.Source(o.Key); ok && within(from, prefixes) {
+			there[o.Key] = o
+		}
+	}
+	out := map[string]string{}
+	for _, s := range source {
+		if !within(s.Key, prefixes) {
+			continue
+		}
+		name, ok := keys.Destination(s.Key)
+		d, present := there[name]
+		delete(there, name)
+		switch verdict, reason := equal(s, d, rows[s.Key]); {
+		case !filter.Takes(s.Key, s.Size, s.Modified):
+			out["skipped:"+s.Key] = diff.Filtered
+		case !ok:
+			out["skipped:"+s.Key] = diff.Unmappable
+		case present && verdict:
+		case s.Archived():
+			out["skipped:"+s.Key] = diff.Archived
+		case !present:
+			out["new:"+s.Key] = ""
+		default:
+			out["changed:"+s.Key] = reason
+		}
+	}
+	for k := range there {
+		out["extraneous:"+k] = ""
+	}
+	return out
+}
+
+func within(key string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(key, p) })
+}
+
+func equal(s, d store.Object, row ledger.Record) (bool, string) {
+	plain := len(s.ETag) == 32 && len(d.ETag) == 32
+	switch {
+	case s.Size != d.Size:
+		return false, diff.BySize
+	case s.ETag == d.ETag && s.ETag != "":
+		return true, ""
+	case row.Status == ledger.Done && row.SourceETag == s.ETag && row.DestinationETag == d.ETag:
+		return true, ""
+	case plain:
+		return false, diff.ByETag
+	case s.Modified.After(d.Modified):
+		return false, diff.ByMtime
+	}
+	return true, ""
+}
+
+type rows map[string]ledger.Record
+
+func (r rows) Get(_ context.Context, keys []string) (map[string]ledger.Record, error) {
+	out := map[string]ledger.Record{}
+	for _, k := range keys {
+		if row, ok := r[k]; ok {
+			out[k] = row
+		}
+	}
+	return out, nil
+}
+
+func byUTF16(a, b string) bool {
+	return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) < 0
+}
+
+// A pass decides about every object exactly what a comparison by maps decides, whatever the keys, prefixes, pages,
+// orders and cuts, and every sink hears of it exactly once.
+func TestPassEqualsNaiveComparison(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		j := job.Defaults()
+		j.Source.Prefix = rapid.SampledFrom([]string{"", "a", "a/"}).Draw(t, "source prefix")
+		j.StripSourcePrefix = rapid.Bool().Draw(t, "strip")
+		j.Destination.Prefix = rapid.SampledFrom([]string{"", "copy", "中"}).Draw(t, "destination prefix")
+		j.Selection.Prefixes = rapid.SampledFrom([][]string{nil, nil, {""}, {"a", "a/b", "b"}, {"中", "😀", "z"}}).Draw(t, "prefixes")
+		j.Selection.Exclude = rapid.SampledFrom([][]string{nil, {"*z*"}}).Draw(t, "exclude")
+		add := j.KeyMap().Add
+		distinct := func(o store.Object) string { return o.Key }
+		source := rapid.SliceOfNDistinct(anObject(""), 0, 50, distinct).Draw(t, "source")
+		destination := rapid.SliceOfNDistinct(anObject(add), 0, 50, distinct).Draw(t, "destination")
+		for _, s := range source { // make many pairs
+			if to, ok := j.KeyMap().Destination(s.Key); ok && rapid.Bool().Draw(t, "copied") &&
+				!slices.ContainsFunc(destination, func(d store.Object) bool { return d.Key == to }) {
+				d := anObject("").Draw(t, "copy")
+				d.Key = to
+				destination = append(destination, d)
+			}
+		}
+		recorded := rows{}
+		for i, s := range source {
+			if to, ok := j.KeyMap().Destination(s.Key); ok && i%3 == 0 {
+				for _, d := range destination {
+					if d.Key == to {
+						status := []ledger.Status{ledger.Done, ledger.Failed, ledger.Skipped}[i/3%3]
+						recorded[s.Key] = ledger.Record{Status: status, SourceETag: s.ETag, DestinationETag: d.ETag}
+					}
+				}
+			}
+		}
+		page := rapid.IntRange(1, 6).Draw(t, "page")
+		src, dst := newEnd(page, source...), newEnd(page, destination...)
+		if rapid.Bool().Draw(t, "other providers") {
+			src.provider, dst.provider = job.S3Compatible, job.S3Compatible
+			if rapid.Bool().Draw(t, "UTF-16") {
+				src.order(byUTF16)
+			}
+		}
+		src.pause = func() { runtime.Gosched() }
+		dst.pause = src.pause
+
+		prefixes := j.Selection.Prefixes
+		if len(prefixes) == 0 {
+			prefixes = []string{j.Source.Prefix}
+		}
+		want := naive(&j, prefixes, source, destination, recorded)
+		got, plan := newRecorder(), &Plan{}
+		totals, err := Pass(context.Background(), Config{
+			Job: &j, Source: src, Destination: dst, Ledger: recorded, Concurrency: rapid.IntRange(1, 6).Draw(t, "concurrency"),
+			Sinks: func() []diff.Sink { return []diff.Sink{Held(got, ""), plan} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got.got); d != "" {
+			t.Fatal(d)
+		}
+		checkTotals(t, want, totals, plan)
+	})
+}
+
+func checkTotals(t *rapid.T, want map[string]string, totals run.FinderTotals, plan *Plan) {
+	counts := map[string]int64{}
+	for name, reason := range want {
+		kind, _, _ := strings.Cut(name, ":")
+		if reason != "" {
+			kind += ":" + reason
+		}
+		counts[kind]++
+	}
+	got := map[string]int64{}
+	for name, tally := range totals.Decisions {
+		if name != "same" {
+			got[name] = tally.Objects
+		}
+	}
+	if d := cmp.Diff(counts, got); d != "" {
+		t.Fatal(d)
+	}
+	var copies, planned, all int64
+	for name, tally := range totals.Decisions {
+		if !strings.HasPrefix(name, "extraneous") {
+			all += tally.Objects
+		}
+		if name == "new" || strings.HasPrefix(name, "changed") {
+			copies += tally.Objects
+		}
+	}
+	for _, bin := range plan.Histogram() {
+		planned += bin.Objects
+	}
+	if copies != planned || all != totals.ListedSource {
+		t.Fatalf("%d copies, %d planned; %d decisions, %d listed", copies, planned, all, totals.ListedSource)
+	}
+}
+
+func numbered(n int, prefix string) []store.Object {
+	out := make([]store.Object, n)
+	for i := range out {
+		out[i] = store.Object{Key: fmt.Sprintf("%s%06d", prefix, i), Size: int64(i), ETag: fmt.Sprintf("%032x", i), Modified: epoch}
+	}
+	return out
+}
+
+func TestSenderQueuesWhatDiffers(t *testing.T) {
+	j := job.Defaults()
+	j.Destination.Prefix = "copy/"
+	destination := numbered(2000, "copy/k")[500:]
+	for i := range 300 {
+		destination[i].ETag = strings.Repeat("f", 32)
+	}
+	q := &outbox{}
+	s := &Sender{Queue: q, RunID: "r1", Listed: true, InFlight: 3}
+	totals, err := Pass(t.Context(), Config{
+		Job: &j, Source: newEnd(100, numbered(2000, "k")...), Destination: newEnd(100, destination...), Sinks: func() []diff.Sink { return []diff.Sink{s} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{}
+	for _, o := range numbered(800, "k") {
+		want = append(want, o.Key)
+	}
+	if !slices.Equal(q.keys(message.Copy), want) || s.Sent() != 800 {
+		t.Errorf("queued %d, counted %d, want 800", len(q.sent), s.Sent())
+	}
+	for _, m := range q.sent {
+		changed := m.Key >= "k000500"
+		if m.Run != "r1" || !m.DestinationSeen || (m.DestinationETag != "") != changed || m.ETag == "" || m.Modified.IsZero() {
+			t.Errorf("message %+v", m)
+		}
+	}
+	if d := cmp.Diff(map[string]int64{"new": 500, "changed:etag": 300, "same": 1200}, objectsOf(totals)); d != "" {
+		t.Error(d)
+	}
+}
+
+func objectsOf(totals run.FinderTotals) map[string]int64 {
+	out := map[string]int64{}
+	for name, tally := range totals.Decisions {
+		out[name] = tally.Objects
+	}
+	return out
+}
+
+func TestSkipCompareListsTheSourceAlone(t *testing.T) {
+	j := job.Defaults()
+	j.SkipCompare = true
+	q, dst := &outbox{}, newEnd(10, numbered(5, "k")...)
+	s := &Sender{Queue: q}
+	totals, err := Pass(t.Context(), Config{Job: &j, Source: newEnd(10, numbered(50, "k")...), Destination: dst, Sinks: func() []diff.Sink { return []diff.Sink{s} }})
+	if err != nil || len(q.sent) != 50 || dst.calls != 0 || totals.ListedDestination != 0 || q.sent[0].DestinationSeen {
+		t.Errorf("sent %d after %d calls of the destination, %+v, %v", len(q.sent), dst.calls, totals, err)
+	}
+}
+
+func TestFailedSendFailsThePass(t *testing.T) {
+	j := job.Defaults()
+	full := errors.New("queue is full")
+	for _, n := range []int{1, 5000} {
+		_, err := Pass(t.Context(), Config{
+			Job: &j, Source: newEnd(100, numbered(n, "k")...), Destination: newEnd(100),
+			Sinks: func() []diff.Sink { return []diff.Sink{&Sender{Queue: &outbox{err: full}, InFlight: 1}} },
+		})
+		if !errors.Is(err, full) {
+			t.Errorf("%d objects: %v", n, err)
+		}
+	}
+}
+
+func TestExtraneousAreDeletedAfterThePass(t *testing.T) {
+	tests := []struct {
+		name   string
+		share  float64
+		source int
+		fail   bool
+		want   int
+		tooBig bool
+	}{
+		{"within the share", 0.10, 19_000, false, 1000, false},
+		{"just within", 0.05, 19_000, false, 1000, false},
+		{"above", 0.04, 19_000, false, 0, true},
+		{"empty source", 0.10, 0, false, 0, true},
+		{"source that fails", 1, 0, true, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			j := job.Defaults()
+			j.DeleteExtraneous, j.MaxDeleteShare = true, tt.share
+			j.Source.Prefix, j.StripSourcePrefix, j.Destination.Prefix = "from/", true, "to"
+			src, dst := newEnd(1000, numbered(tt.source, "from/k")...), newEnd(1000, numbered(20_000, "to/k")...)
+			if tt.fail {
+				src.fail = errors.New("source is gone")
+			}
+			q := &outbox{}
+			s := &Sender{Queue: q}
+			x, err := NewExtraneous(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer x.Close()
+			totals, err := Pass(t.Context(), Config{Job: &j, Source: src, Destination: dst, Sinks: func() []diff.Sink { return []diff.Sink{s, x} }})
+			if (err != nil) != tt.fail {
+				t.Fatal(err)
+			}
+			if err == nil {
+				err = x.Send(t.Context(), &j, totals.ListedDestination, s)
+			}
+			var tooMany *TooManyError
+			if errors.As(err, &tooMany) != tt.tooBig || err != nil && !tt.tooBig && !tt.fail {
+				t.Errorf("got %v", err)
+			}
+			deletes := q.keys(message.Delete)
+			if len(deletes) != tt.want || tt.want > 0 && deletes[0] != "from/k019000" {
+				t.Errorf("deletes %d, want %d", len(deletes), tt.want)
+			}
+		})
+	}
+}
+
+// A failure of either end, at any call, ends the pass with that error, and nothing keeps running.
+func TestFailuresOfEnds(t *testing.T) {
+	for from := range 25 { // the calls that each end takes at least
+		j := job.Defaults()
+		refused := errors.New("refused")
+		src, dst := newEnd(20, numbered(600, "k")...), newEnd(20, numbered(500, "k")...)
+		broken := []*end{src, dst}[from%2]
+		broken.fail, broken.from = refused, from
+		got := newRecorder()
+		_, err := Pass(t.Context(), Config{Job: &j, Source: src, Destination: dst, Concurrency: 4, Sinks: func() []diff.Sink { return []diff.Sink{Held(got, ""), &Sender{Queue: &outbox{}}} }})
+		if !errors.Is(err, refused) {
+			t.Fatalf("after %d calls: %v", from, err)
+		}
+		if len(got.got) > 0 {
+			t.Errorf("after %d calls: told %d decisions of a pass that failed", from, len(got.got))
+		}
+	}
+}
+
+func TestPrefixFile(t *testing.T) {
+	j := job.Defaults()
+	j.Selection.PrefixFileKey = "list.txt"
+	objects := append(numbered(3, "a/"), append(numbered(3, "b/"), numbered(3, "c/")...)...)
+	src := newEnd(10, objects...)
+	src.files = map[string]string{"list.txt": "b/\r\n\r\na/00000\na/\n"}
+	pass := func(c Config) (map[string]string, error) {
+		got := newRecorder()
+		c.Job, c.Source, c.Destination = &j, src, newEnd(10)
+		c.Sinks = func() []diff.Sink { return []diff.Sink{got} }
+		_, err := Pass(t.Context(), c)
+		return got.got, err
+	}
+	got, err := pass(Config{})
+	if len(got) != 6 || err != nil || slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(k string) bool { return strings.Contains(k, "c/") }) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	j.Selection.PrefixFileKey = "absent.txt"
+	if _, err := pass(Config{}); err == nil || src.calls != 2 && src.calls == 0 {
+		t.Error("an absent list was no error")
+	}
+	j.Selection.PrefixFileBucket = "lists"
+	if _, err := pass(Config{}); err == nil {
+		t.Error("a list in a bucket that cannot be read was no error")
+	}
+	lists := newEnd(10)
+	lists.files = map[string]string{"absent.txt": "c/"}
+	if got, err := pass(Config{PrefixFile: lists}); len(got) != 3 || err != nil {
+		t.Errorf("list of another bucket: %v, %v", got, err)
+	}
+	lists.files["absent.txt"] = "\n"
+	if _, err := pass(Config{PrefixFile: lists}); err == nil {
+		t.Error("an empty list was taken for everything")
+	}
+}
+
+func TestKMSEndsAreComparedByTime(t *testing.T) {
+	j := job.Defaults()
+	src, dst := newEnd(10, numbered(4, "k")...), newEnd(10, numbered(4, "k")...)
+	for i := range dst.objects {
+		dst.objects[i].ETag = strings.Repeat("e", 32)
+	}
+	dst.kms = true
+	totals, err := Pass(t.Context(), Config{Job: &j, Source: src, Destination: dst})
+	if err != nil || totals.Decisions["same"].Objects != 4 || totals.DecidedByTime != 4 {
+		t.Errorf("%+v, %v", totals, err)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	j := job.Defaults()
+	var objects []store.Object
+	for i, size := range []int64{0, 1, 1000, 1023, 1024, 200 * job.MiB, job.GiB, 5 * job.TiB} {
+		objects = append(objects, store.Object{Key: fmt.Sprint(i), Size: size})
+	}
+	plan := &Plan{}
+	totals, err := Pass(t.Context(), Config{Job: &j, Source: newEnd(3, objects...), Destination: newEnd(3), Sinks: func() []diff.Sink { return []diff.Sink{plan} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Bin{
+		{0, 1, 0}, {1, 1, 1}, {512, 2, 2023}, {1024, 1, 1024}, {128 * job.MiB, 1, 200 * job.MiB}, {job.GiB, 1, job.GiB}, {4 * job.TiB, 1, 5 * job.TiB},
+	}
+	if d := cmp.Diff(want, plan.Histogram()); d != "" {
+		t.Error(d)
+	}
+	if l := plan.Largest(); len(l) != 8 || l[0].Size != 5*job.TiB || l[7].Size != 0 {
+		t.Errorf("largest %v", l)
+	}
+	// Parts: 200 MiB has 4 of 64 MiB, 1 GiB has 16, 5 TiB has 9,987 of 525 MiB.
+	const parts = 4 + 16 + 9987
+	r := plan.Requests(totals)
+	if r.Reads != 5+parts+3 || r.Writes != 5+parts+6 || r.Messages != 8+16+9987+2 || r.TableWrites != 8+parts+9 || r.Lists != totals.ListCalls {
+		t.Errorf("requests %+v", r)
+	}
+}
+
+// Decisions that exceed what is kept in memory come back from the disk.
+func TestHeldOnDisk(t *testing.T) {
+	j := job.Defaults()
+	got := newRecorder()
+	_, err := Pass(t.Context(), Config{
+		Job: &j, Source: newEnd(1000, numbered(20_000, "k")...), Destination: newEnd(1000),
+		Sinks: func() []diff.Sink { return []diff.Sink{Held(got, t.TempDir())} },
+	})
+	if err != nil || len(got.got) != 20_000 {
+		t.Errorf("told %d of 20000, %v", len(got.got), err)
+	}
+}
