@@ -1,0 +1,96 @@
+package s3sim
+
+import (
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// operations are the names under which requests are counted.
+var operations = []string{
+	"ListBuckets", "HeadBucket", "CreateBucket", "GetBucketLocation", "ListObjects", "ListObjectsV2",
+	"ListMultipartUploads", "ListParts", "GetObject", "HeadObject", "PutObject", "CopyObject", "DeleteObject",
+	"DeleteObjects", "GetObjectTagging", "PutObjectTagging", "CreateMultipartUpload", "UploadPart", "UploadPartCopy",
+	"CompleteMultipartUpload", "AbortMultipartUpload", "Other",
+}
+
+type counters struct {
+	ops      map[string]*atomic.Int64 // not changed after init
+	inFlight atomic.Int64
+	peak     atomic.Int64
+	opened   atomic.Int64
+	open     atomic.Int64
+	peakOpen atomic.Int64
+	bytesIn  atomic.Int64
+	bytesOut atomic.Int64
+}
+
+func (c *counters) init() {
+	c.ops = make(map[string]*atomic.Int64, len(operations))
+	for _, op := range operations {
+		c.ops[op] = new(atomic.Int64)
+	}
+}
+
+func (c *counters) begin(op string) int64 {
+	raise(&c.peak, c.inFlight.Add(1))
+	return c.ops[op].Add(1)
+}
+
+func (c *counters) end() { c.inFlight.Add(-1) }
+
+func raise(peak *atomic.Int64, to int64) {
+	for {
+		was := peak.Load()
+		if to <= was || peak.CompareAndSwap(was, to) {
+			return
+		}
+	}
+}
+
+// connection follows the state of the server's connections.
+func (c *counters) connection(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		c.opened.Add(1)
+		raise(&c.peakOpen, c.open.Add(1))
+	case http.StateClosed, http.StateHijacked:
+		c.open.Add(-1)
+	}
+}
+
+// Stats are figures since the store was made.
+type Stats struct {
+	Requests        int64
+	Operations      map[string]int64 // those that were called
+	Connections     int64            // opened
+	OpenConnections int64            // now
+	PeakConnections int64
+	PeakInFlight    int64 // requests at once
+	BytesIn         int64 // of bodies of writes
+	BytesOut        int64 // of bodies of answers
+}
+
+// Stats returns the figures.
+func (s *Sim) Stats() Stats {
+	c := &s.counters
+	st := Stats{
+		Operations: map[string]int64{}, Connections: c.opened.Load(), OpenConnections: c.open.Load(),
+		PeakConnections: c.peakOpen.Load(), PeakInFlight: c.peak.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+	}
+	for op, n := range c.ops {
+		if v := n.Load(); v > 0 {
+			st.Operations[op] = v
+			st.Requests += v
+		}
+	}
+	return st
+}
+
+// Count returns how many requests of an operation came in, refused ones included.
+func (s *Sim) Count(op string) int64 {
+	if n := s.counters.ops[op]; n != nil {
+		return n.Load()
+	}
+	return 0
+}
