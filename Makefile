@@ -25,6 +25,9 @@ TESTTIME := 10m
 RACE     := -race
 PKG      := ./...
 
+# The Go files of the work tree, deleted ones and ignored ones left out.
+SOURCES := { git ls-files -co --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null || true; }
+
 step = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
@@ -49,10 +52,7 @@ build: need-go ## build every binary into bin/
 .PHONY: test
 test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
 	@started=$$SECONDS; \
-	$(MAKE) lint; \
-	$(MAKE) build; \
-	$(MAKE) test-go; \
-	$(MAKE) test-sample; \
+	for part in lint build test-go test-sample; do $(MAKE) $$part; done; \
 	printf '\nmake test: lint, build, test-go and test-sample passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
 		$$((SECONDS - started))
 
@@ -73,20 +73,29 @@ test-sample: need-go tools ## tests of the modules that are on their own (the sa
 	done
 
 .PHONY: lint
-lint: need-go tools ## formatting, vet, staticcheck and the rules of the house
+lint: lint-format lint-code lint-house ## formatting, vet, staticcheck and the rules of the house
+
+.PHONY: lint-format
+lint-format: tools
 	$(call step,gofumpt)
-	@found=$$(git ls-files -co --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null | xargs -r $(TOOLS)/gofumpt -l); \
+	@found=$$($(SOURCES) | xargs -r $(TOOLS)/gofumpt -l); \
 	if [ -n "$$found" ]; then echo "not formatted (make fmt mends it):"; echo "$$found"; exit 1; fi
+
+.PHONY: lint-code
+lint-code: need-go tools
 	$(call step,go vet and staticcheck)
 	@for module in $(MODULES); do \
 		echo "$$module"; go -C $$module vet ./...; (cd $$module && $(TOOLS)/staticcheck -checks '$(CHECKS)' ./...); \
 	done
+
+.PHONY: lint-house
+lint-house: need-go
 	$(call step,rules of the house: imports$(comma) names$(comma) links$(comma) top level)
 	@go -C .tools test -count=1 ./...
 
 .PHONY: fmt
 fmt: tools ## format the Go code
-	@git ls-files -co --exclude-standard -- '*.go' | xargs -r ls -d 2>/dev/null | xargs -r $(TOOLS)/gofumpt -w
+	@$(SOURCES) | xargs -r $(TOOLS)/gofumpt -w
 
 .PHONY: fuzz
 fuzz: need-go ## run every fuzz target for FUZZTIME (default 30s)
