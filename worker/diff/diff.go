@@ -91,8 +91,11 @@ type Config struct {
 	Ledger              Ledger // nil: no earlier copies are known
 	Source, Destination Header // to compare checksums; nil: they cannot be
 	// KMS says of each end (source, destination) that its ETags are known to be no hashes.
-	KMS   [2]bool
-	Sinks []Sink
+	KMS [2]bool
+	// ETagIsMD5 finds out by reading an object whether an end's (0 source, 1 destination) ETags are MD5s; nil: those
+	// that look it are taken for such.
+	ETagIsMD5 func(ctx context.Context, side int, o store.Object) (bool, error)
+	Sinks     []Sink
 }
 
 // Totals are exact for the prefixes that are committed.
@@ -109,6 +112,8 @@ type Differ struct {
 
 	mu     sync.Mutex
 	totals Totals
+
+	trust [2]trust // source, destination
 }
 
 // NewDiffer returns a differ.

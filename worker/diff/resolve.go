@@ -45,17 +45,40 @@ func (m *merge) byETag(pairs []Decision) error {
 			v.Kind = Same
 		case row.Status == ledger.Done && row.SourceETag == v.Source.ETag && row.DestinationETag == v.Destination.ETag:
 			v.Kind = Same
-		case m.comparable(&v):
-			v.Reason = ByETag
+		case row.Status == ledger.Done && row.DestinationETag == v.Destination.ETag && row.SourceETag != "":
+			v.Reason = ByETag // what lies there is the copy of another version
 		default:
-			m.byTime++
-			if v.Kind, v.Reason = Same, ""; newer(&v) {
-				v.Kind, v.Reason = Changed, ByMtime
+			if err := m.unrecorded(&v); err != nil {
+				return err
 			}
 		}
 		if err := m.wanted(v); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// unrecorded decides a pair of which no record tells.
+func (m *merge) unrecorded(v *Decision) error {
+	hashes := m.comparable(v)
+	if hashes && !newer(v) {
+		// The destination is the newer one, as every finished copy is. Before the difference of two ETags
+		// is believed, one object of each end shows whether its ETags are hashes at all.
+		var err error
+		if hashes, err = m.d.etagsAreHashes(m.ctx, v); err != nil {
+			return err
+		}
+	}
+	switch {
+	case hashes:
+		v.Reason = ByETag
+	case newer(v):
+		v.Kind, v.Reason = Changed, ByMtime
+		m.byTime++
+	default:
+		v.Kind, v.Reason = Same, ""
+		m.byTime++
 	}
 	return nil
 }

@@ -4,15 +4,20 @@ package finder
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // the digest that ETags are made of
+	"encoding/hex"
 	"errors"
+	"io"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/endpoint"
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/list"
+	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/store"
 )
@@ -143,7 +148,7 @@ func (c *Config) differ(ctx context.Context, filter *job.Filter, sinks []diff.Si
 	source, destination := c.Source.Capabilities(), c.Destination.Capabilities()
 	d := diff.Config{
 		Job: c.Job, Filter: filter, Largest: destination.LargestObject.Value, Ledger: c.Ledger,
-		Source: c.Source, Destination: c.Destination, Sinks: sinks,
+		Source: c.Source, Destination: c.Destination, Sinks: sinks, ETagIsMD5: c.etagIsMD5,
 	}
 	byETag := c.Job.Compare == job.CompareSizeETag || c.Job.Compare == job.CompareChecksum
 	if byETag && !c.Job.SkipCompare {
@@ -153,4 +158,27 @@ func (c *Config) differ(ctx context.Context, filter *job.Filter, sinks []diff.Si
 		}
 	}
 	return d
+}
+
+// etagIsMD5 reads an object and compares its MD5 with its ETag.
+func (c *Config) etagIsMD5(ctx context.Context, side int, o store.Object) (bool, error) {
+	end := c.Source
+	if side == 1 {
+		end = c.Destination
+	}
+	var is bool
+	err := retry.Calls().Do(ctx, func() error {
+		body, err := end.Get(ctx, store.GetRequest{Key: o.Key, IfMatch: o.ETag, SizeHint: o.Size})
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		h := md5.New() //nolint:gosec // the digest that ETags are made of
+		if _, err := io.Copy(h, body); err != nil {
+			return &failure.Error{Class: failure.Network, Op: "GetObject", Target: o.Key, Err: err}
+		}
+		is = strings.EqualFold(hex.EncodeToString(h.Sum(nil)), body.Info.ETag)
+		return nil
+	})
+	return is, err
 }

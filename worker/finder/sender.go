@@ -107,9 +107,11 @@ func (s *Sender) start(ctx context.Context, bodies []string) error {
 			return err
 		}
 	}
+	// The caller's context ends with its range; what it has handed over is sent all the same.
+	sending := context.WithoutCancel(ctx)
 	s.sends.Go(func() {
 		defer func() { <-s.slots }()
-		if err := s.Queue.Send(ctx, bodies); err != nil {
+		if err := s.Queue.Send(sending, bodies); err != nil {
 			s.fail(fmt.Errorf("queuing objects: %w", err))
 			return
 		}

@@ -66,6 +66,8 @@ type Config struct {
 	SpillDir  string
 	// HandBack is the wait after the first failed receive of an object; 0 is a second.
 	HandBack time.Duration
+	// Drain is how long objects under way may take to finish when the transfer is stopped; 0 is 10 s.
+	Drain time.Duration
 	// Prove compares both ends again after the last copy.
 	Prove bool
 	// ListConcurrency is the number of ranges listed at once; 0 is 32.
@@ -135,6 +137,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.HandBack == 0 {
 		c.HandBack = time.Second
 	}
+	if c.Drain == 0 {
+		c.Drain = 10 * time.Second
+	}
 	t := &transferring{Config: c, began: time.Now()}
 	t.phase.Store(Listing)
 	if err := c.Queue.Purge(ctx); err != nil {
@@ -193,7 +198,7 @@ func (t *transferring) consumer() consume.Config {
 	return consume.Config{
 		Queue: t.Queue, Ledger: t.Ledger, Runs: t.Runs, Settler: t.copier(), Worker: t.RunID,
 		Concurrency: t.Job.Concurrency, Receivers: 2, Batch: 100, HandBack: t.HandBack, HandBackCap: 30 * time.Second,
-		StopOnEndpoint: true, Drain: 30 * time.Second, Log: t.Log,
+		StopOnEndpoint: true, Drain: t.Drain, Log: t.Log,
 		OnOutcome: func(rec ledger.Record) {
 			t.settled.Add(1)
 			t.bytes.Add(rec.Size)

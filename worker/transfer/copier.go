@@ -265,6 +265,28 @@ func (c *Copier) again(ctx context.Context, w *work) Outcome {
 	return Outcome{Again: &m}
 }
 
+// recheckFrom is the size in bytes from which the source is looked at once more after a copy.
+const recheckFrom = 8 << 20
+
+// overtaken returns what to do when the source was overwritten while it was copied. The copy is whole, but where ETags
+// cannot be compared its time, which is later than that of the new version, would hide that it is an old one. The
+// time that a copy takes grows with its size, so only large ones are worth the call.
+func (c *Copier) overtaken(ctx context.Context, w *work, copied, written string) *Outcome {
+	if w.m.Size < recheckFrom || w.m.VersionID != "" {
+		return nil
+	}
+	now, err := c.Source.Head(ctx, w.m.Key, "")
+	if err != nil || now.ETag == copied {
+		return nil // a source that is gone now is for the next pass
+	}
+	out := c.again(ctx, w)
+	if out.Again == nil {
+		return nil
+	}
+	out.Again.DestinationSeen, out.Again.DestinationETag = true, written
+	return &out
+}
+
 // reconsider looks at both ends after the destination turned out to be another than expected. It
 // returns an outcome when nothing is left to do; otherwise the next try expects what is there now.
 func (c *Copier) reconsider(ctx context.Context, w *work) (*Outcome, error) {

@@ -295,6 +295,9 @@ func (c *Copier) complete(ctx context.Context, p *partCopy) Outcome {
 	if err := c.Uploads.DeleteUpload(ctx, p.up); err != nil {
 		return Outcome{Err: fmt.Errorf("forgetting the completed upload of %s: %w", p.w.dest, err)}
 	}
+	if again := c.overtaken(ctx, p.w, p.source.ETag, written.ETag); again != nil {
+		return *again
+	}
 	method := MethodMultipart
 	if p.serverSide {
 		method = MethodServerSide

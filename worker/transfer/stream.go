@@ -47,6 +47,9 @@ func (c *Copier) copyStream(ctx context.Context, w *work) Outcome {
 	if err != nil {
 		return Outcome{Err: err}
 	}
+	if again := c.overtaken(ctx, w, source.ETag, written.ETag); again != nil {
+		return *again
+	}
 	return Outcome{
 		Status: ledger.Done, Method: MethodStream, Size: w.m.Size, Bytes: w.m.Size, SourceETag: source.ETag,
 		DestinationETag: written.ETag, Checksum: in.sum(), VerifiedBy: by,
