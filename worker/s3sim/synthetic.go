@@ -87,10 +87,7 @@ func (k *Synthetic) appendKey(dst []byte, i int64) []byte {
 		if k.step > 1 {
 			x += mix(uint64(i)) % k.step
 		}
-		for shift := 60; shift >= 0; shift -= 4 {
-			dst = append(dst, "0123456789abcdef"[x>>shift&15])
-		}
-		return dst
+		return append(dst, hexID(x)...)
 	case Dates:
 		hour := i / perHour
 		year, month, day := time.Unix((18262+hour/24)*86400, 0).UTC().Date() // days from 2020-01-01 on
@@ -149,14 +146,16 @@ func (k *Synthetic) appendETag(dst []byte, i int64) []byte {
 		return append(dst, sum...)
 	}
 	x := mix(k.seedOf(i))
-	for _, half := range [2]uint64{x, mix(x)} {
-		for range 8 {
-			at := half & 255 * 2
-			dst = append(dst, hexPairs[at], hexPairs[at+1])
-			half >>= 8
-		}
+	y := mix(x)
+	var tag [32]byte
+	for i := 0; i < 16; i += 2 {
+		at := x & 255 * 2
+		tag[i], tag[i+1] = hexPairs[at], hexPairs[at+1]
+		at = y & 255 * 2
+		tag[16+i], tag[17+i] = hexPairs[at], hexPairs[at+1]
+		x, y = x>>8, y>>8
 	}
-	return dst
+	return append(dst, tag[:]...)
 }
 
 func (k *Synthetic) content(i int64) Content { return k.sim.Pattern(k.Size, k.seedOf(i)) }

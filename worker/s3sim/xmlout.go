@@ -62,17 +62,20 @@ const hexDigits = "0123456789ABCDEF"
 
 // escapeURL writes a key as encoding-type=url does: a space becomes a plus sign, slashes stay.
 func escapeURL(dst, text []byte) []byte {
-	for _, c := range text {
-		switch {
-		case plain[c]:
-			dst = append(dst, c)
-		case c == ' ':
+	from := 0
+	for i, c := range text {
+		if plain[c] {
+			continue
+		}
+		dst = append(dst, text[from:i]...)
+		from = i + 1
+		if c == ' ' {
 			dst = append(dst, '+')
-		default:
+		} else {
 			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
 		}
 	}
-	return dst
+	return append(dst, text[from:]...)
 }
 
 func appendTime(dst []byte, t time.Time) []byte {
