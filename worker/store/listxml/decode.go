@@ -5,7 +5,6 @@ package listxml
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -42,17 +41,43 @@ func (e *SyntaxError) Error() string {
 // longest is a key of 1,024 bytes, each written as a percent-encoded triple or a numeric entity.
 const window = 64 << 10
 
-var windows = sync.Pool{New: func() any { b := make([]byte, window); return &b }} //nolint:gochecknoglobals // a cache without state
+// Bounds of a page. Stores give at most 1,000 entries; some can be told to give more.
+const (
+	maxEntries = 100_000
+	maxArena   = 64 << 20 // bytes of keys, ETags and prefixes
+)
+
+// scratch is the memory that decoding a page needs and its result does not.
+type scratch struct {
+	buf      [window]byte
+	arena    []byte
+	text     []byte
+	keys     []span
+	etags    []span
+	prefixes []span
+	stack    []frame
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }} //nolint:gochecknoglobals // a cache without state
 
 // Decode reads one page. The strings of a page share one allocation.
 func Decode(r io.Reader) (Result, error) {
-	buf := windows.Get().(*[]byte)
-	defer windows.Put(buf)
-	d := decoder{r: r, buf: *buf}
-	if err := d.document(); err != nil {
-		return Result{}, err
+	s := scratches.Get().(*scratch)
+	d := decoder{
+		r: r, buf: s.buf[:], arena: s.arena[:0], text: s.text[:0], keys: s.keys[:0], etags: s.etags[:0],
+		prefixes: s.prefixes[:0], stack: s.stack[:0],
 	}
-	return d.result()
+	err := d.document()
+	var res Result
+	if err == nil {
+		res, err = d.result()
+	}
+	const worthKeeping = 1 << 20
+	if cap(d.arena) < worthKeeping {
+		s.arena, s.text, s.keys, s.etags, s.prefixes, s.stack = d.arena, d.text, d.keys, d.etags, d.prefixes, d.stack
+		scratches.Put(s)
+	}
+	return res, err
 }
 
 // element is what the decoder knows of an open tag.
@@ -92,7 +117,7 @@ type decoder struct {
 	offset   int64 // of buf[0] in the document
 	eof      bool
 
-	stack []element
+	stack []frame
 	began bool
 	text  []byte // of the open leaf
 
@@ -108,6 +133,21 @@ type decoder struct {
 	token     string
 	marker    string
 	failure   *ServerError
+}
+
+// frame is an open element. Names are told apart by their sums: what closes must be what was opened.
+type frame struct {
+	element element
+	name    uint32
+}
+
+// sumOf is the FNV-1a sum of a tag's name.
+func sumOf(name []byte) uint32 {
+	h := uint32(2166136261)
+	for _, c := range name {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
 }
 
 type restore struct{ inProgress, expires bool }
@@ -145,228 +185,7 @@ func (d *decoder) ended(rest []byte) error {
 	return nil
 }
 
-// until returns the bytes up to the delimiter and steps over it. At the end of the input it returns what
-// is left with io.EOF. The slice is valid until the next call.
-func (d *decoder) until(delim byte) ([]byte, error) {
-	searched := 0
-	for {
-		if i := bytes.IndexByte(d.buf[d.pos+searched:d.end], delim); i >= 0 {
-			token := d.buf[d.pos : d.pos+searched+i]
-			d.pos += searched + i + 1
-			return token, nil
-		}
-		searched = d.end - d.pos
-		if d.eof {
-			token := d.buf[d.pos:d.end]
-			d.pos = d.end
-			return token, io.EOF
-		}
-		if err := d.fill(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// fill moves what is unread to the front and reads more behind it.
-func (d *decoder) fill() error {
-	if d.pos > 0 {
-		copy(d.buf, d.buf[d.pos:d.end])
-		d.offset += int64(d.pos)
-		d.end -= d.pos
-		d.pos = 0
-	}
-	if d.end == len(d.buf) {
-		return d.fail("a token is longer than %d bytes", len(d.buf))
-	}
-	for range 100 { // as bufio does, against readers that never give anything
-		n, err := d.r.Read(d.buf[d.end:])
-		d.end += n
-		if errors.Is(err, io.EOF) && err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken connection
-			d.eof = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			return nil
-		}
-	}
-	return io.ErrNoProgress
-}
-
-// markup reads one tag, comment, instruction or CDATA section; its "<" was read already.
-func (d *decoder) markup() error {
-	first, err := d.peek()
-	if err != nil {
-		return err
-	}
-	switch first {
-	case '?':
-		return d.skipTo("?>")
-	case '!':
-		return d.declaration()
-	}
-	tag, err := d.tag()
-	if err != nil {
-		return err
-	}
-	if tag[0] == '/' {
-		return d.close(localName(bytes.TrimRight(tag[1:], " \t\r\n")))
-	}
-	selfClosing := tag[len(tag)-1] == '/'
-	if selfClosing {
-		tag = tag[:len(tag)-1]
-	}
-	if i := bytes.IndexAny(tag, " \t\r\n"); i >= 0 {
-		tag = tag[:i]
-	}
-	name := localName(tag)
-	if len(name) == 0 {
-		return d.fail("a tag without a name")
-	}
-	if err := d.open(name); err != nil {
-		return err
-	}
-	if selfClosing {
-		return d.closeTop()
-	}
-	return nil
-}
-
-// tag returns the inside of a tag. A ">" inside a quoted attribute does not end it.
-func (d *decoder) tag() ([]byte, error) {
-	tag, err := d.until('>')
-	if err == io.EOF {
-		return nil, d.fail("the document ends inside a tag")
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(tag) == 0 {
-		return nil, d.fail("an empty tag")
-	}
-	if bytes.IndexByte(tag, '"') < 0 && bytes.IndexByte(tag, '\'') < 0 {
-		return tag, nil
-	}
-	var whole []byte
-	for !balanced(append(whole, tag...)) {
-		whole = append(append(whole, tag...), '>')
-		if len(whole) > window {
-			return nil, d.fail("a tag is longer than %d bytes", window)
-		}
-		if tag, err = d.until('>'); err != nil {
-			return nil, d.fail("the document ends inside a tag")
-		}
-	}
-	if whole == nil {
-		return tag, nil
-	}
-	return append(whole, tag...), nil
-}
-
-func balanced(tag []byte) bool {
-	var quote byte
-	for _, c := range tag {
-		switch {
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case c == quote:
-			quote = 0
-		}
-	}
-	return quote == 0
-}
-
-func localName(name []byte) []byte {
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		return name[i+1:]
-	}
-	return name
-}
-
-func (d *decoder) peek() (byte, error) {
-	for d.pos == d.end {
-		if d.eof {
-			return 0, d.fail("the document ends inside a tag")
-		}
-		if err := d.fill(); err != nil {
-			return 0, err
-		}
-	}
-	return d.buf[d.pos], nil
-}
-
-// skipTo steps over everything up to and including the end mark.
-func (d *decoder) skipTo(mark string) error {
-	last := mark[len(mark)-1]
-	var tail []byte
-	for {
-		part, err := d.until(last)
-		if err == io.EOF {
-			return d.fail("%q is missing", mark)
-		}
-		if err != nil {
-			return err
-		}
-		tail = append(append(tail, part...), last)
-		if bytes.HasSuffix(tail, []byte(mark)) {
-			return nil
-		}
-		tail = tail[max(0, len(tail)-len(mark)):]
-	}
-}
-
-// declaration reads what begins with "<!": a comment or a CDATA section. Document types are refused: no store sends them,
-// and they can define entities.
-func (d *decoder) declaration() error {
-	const cdata = "![CDATA["
-	for d.end-d.pos < len(cdata) && !d.eof {
-		if err := d.fill(); err != nil {
-			return err
-		}
-	}
-	rest := d.buf[d.pos:d.end]
-	switch {
-	case bytes.HasPrefix(rest, []byte("!--")):
-		d.pos += len("!--")
-		return d.skipTo("-->")
-	case bytes.HasPrefix(rest, []byte(cdata)):
-		d.pos += len(cdata)
-		return d.cdata()
-	}
-	return d.fail("a declaration, which listings do not have")
-}
-
-func (d *decoder) cdata() error {
-	for {
-		part, err := d.until('>')
-		if err == io.EOF {
-			return d.fail("]]> is missing")
-		}
-		if err != nil {
-			return err
-		}
-		ended := bytes.HasSuffix(part, []byte("]]"))
-		if d.leaf() {
-			d.text = appendNormalized(d.text, part)
-			if !ended {
-				d.text = append(d.text, '>')
-			}
-			if bytes.HasSuffix(d.text, []byte("]]")) && ended {
-				d.text = d.text[:len(d.text)-2]
-			}
-		}
-		if ended {
-			return nil
-		}
-		if len(d.text) > window {
-			return d.fail("a text is longer than %d bytes", window)
-		}
-	}
-}
-
-func (d *decoder) leaf() bool { return len(d.stack) > 0 && d.stack[len(d.stack)-1] >= key }
+func (d *decoder) leaf() bool { return len(d.stack) > 0 && d.stack[len(d.stack)-1].element >= key }
 
 func (d *decoder) onText(text []byte) error {
 	if !d.leaf() {

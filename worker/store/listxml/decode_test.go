@@ -51,6 +51,11 @@ func TestDecode(t *testing.T) {
 		{"restore under way", header + `<Contents><Key>a</Key><StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress>` +
 			`</RestoreStatus></Contents></ListBucketResult>`,
 			Result{Page: store.Page{Objects: []store.Object{{Key: "a", StorageClass: "GLACIER"}}}}},
+		{"quotes of ETags", header + `<Contents><Key>1</Key><ETag>"a"</ETag></Contents><Contents><Key>2</Key><ETag>&quot;&quot;</ETag></Contents>` +
+			`<Contents><Key>3</Key><ETag>&quot;"b"&quot;</ETag></Contents><Contents><Key>4</Key><ETag>c&quot;</ETag></Contents></ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "1", ETag: "a"}, {Key: "2"}, {Key: "3", ETag: `"b"`}, {Key: "4", ETag: `c"`}}}}},
+		{"other order, blanks in tags, time with an offset", header + "<Contents ><Size>7</Size ><ETag\n>e</ETag><LastModified>2024-01-01T02:00:00+02:00</LastModified><Key>k</Key\t></Contents></ListBucketResult>",
+			Result{Page: store.Page{Objects: []store.Object{{Key: "k", Size: 7, ETag: "e", Modified: at("2024-01-01T00:00:00Z")}}}}},
 		{"namespace prefix, attributes with >", `<s3:ListBucketResult a=">" xmlns:s3='x'><s3:Contents><s3:Key>k</s3:Key></s3:Contents><Empty/></s3:ListBucketResult>`,
 			Result{Page: store.Page{Objects: []store.Object{{Key: "k"}}}}},
 	}
@@ -88,6 +93,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"endless key":     header + `<Contents><Key>` + strings.Repeat("x", 2*window) + `</Key></Contents></ListBucketResult>`,
 		"text behind":     header + `</ListBucketResult>more`,
 		"second document": header + `</ListBucketResult><ListBucketResult/>`,
+		"crossed tags":    header + `<Contents><Key>a</Contents></Key></ListBucketResult>`,
+		"another end":     header + `<Contents><Key>a</Size></Contents></ListBucketResult>`,
+		"endless page":    header + strings.Repeat(`<Contents><Key>a</Key></Contents>`, maxEntries+1) + `</ListBucketResult>`,
+		"endless nesting": header + strings.Repeat(`<x>`, 1000),
 	}
 	for name, doc := range tests {
 		t.Run(name, func(t *testing.T) {

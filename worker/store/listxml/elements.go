@@ -10,8 +10,9 @@ import (
 // maxDepth bounds nesting: listings are four deep.
 const maxDepth = 32
 
-// open pushes an element. What an element means depends on the one around it.
-func (d *decoder) open(name []byte) error {
+// open pushes an element. What an element means depends on the one around it. tag is its name with the namespace
+// prefix, name without.
+func (d *decoder) open(tag, name []byte) error {
 	if d.leaf() {
 		d.text = d.text[:0] // a leaf with children is none of ours
 	}
@@ -22,10 +23,10 @@ func (d *decoder) open(name []byte) error {
 		if d.began {
 			return d.fail("a second document")
 		}
-		return d.root(name)
+		return d.root(tag, name)
 	}
 	e := other
-	switch parent := d.stack[len(d.stack)-1]; {
+	switch parent := d.stack[len(d.stack)-1].element; {
 	case len(d.stack) == 1 && parent == errorDocument:
 		e = errorLeaf(name)
 	case len(d.stack) == 1:
@@ -37,15 +38,15 @@ func (d *decoder) open(name []byte) error {
 	case parent == restoreStatus:
 		e = restoreElement(name)
 	}
-	d.stack = append(d.stack, e)
+	d.stack = append(d.stack, frame{e, sumOf(tag)})
 	d.text = d.text[:0]
 	if e == contents {
-		d.beginObject()
+		return d.beginObject()
 	}
 	return nil
 }
 
-func (d *decoder) root(name []byte) error {
+func (d *decoder) root(tag, name []byte) error {
 	d.began = true
 	e := other
 	switch string(name) {
@@ -55,7 +56,7 @@ func (d *decoder) root(name []byte) error {
 	default:
 		return d.fail("the document is a %q, no listing", name)
 	}
-	d.stack = append(d.stack, e)
+	d.stack = append(d.stack, frame{e, sumOf(tag)})
 	return nil
 }
 
@@ -115,56 +116,64 @@ func errorLeaf(name []byte) element {
 	return other
 }
 
-func (d *decoder) beginObject() {
+func (d *decoder) beginObject() error {
+	if len(d.objects) == maxEntries || len(d.arena) > maxArena {
+		return d.fail("the page is larger than %d entries or %d bytes of keys", maxEntries, maxArena)
+	}
 	if d.objects == nil {
 		const usual = 1000 // the page size of S3
 		d.objects = make([]store.Object, 0, usual)
-		d.keys = make([]span, 0, usual)
-		d.etags = make([]span, 0, usual)
-		d.arena = make([]byte, 0, 64<<10)
 	}
 	d.objects = append(d.objects, store.Object{})
 	d.keys = append(d.keys, span{-1, -1})
 	d.etags = append(d.etags, span{})
 	d.restore = restore{}
+	return nil
 }
 
-// close pops an element. Names are not compared with those of the opening tags beyond the leaves' own: a
-// store that mixes them up fails by the missing parts.
-func (d *decoder) close(name []byte) error {
-	if len(d.stack) == 0 {
-		return d.fail("</%s> without a beginning", name)
+// close pops the element of a tag's name, prefix included.
+func (d *decoder) close(tag []byte) error {
+	if len(d.stack) == 0 || d.stack[len(d.stack)-1].name != sumOf(tag) {
+		return d.fail("</%s> closes nothing that is open", tag)
 	}
 	return d.closeTop()
 }
 
 func (d *decoder) closeTop() error {
-	top := d.stack[len(d.stack)-1]
+	top := d.stack[len(d.stack)-1].element
 	d.stack = d.stack[:len(d.stack)-1]
-	var err error
-	switch top {
-	case contents:
-		err = d.endObject()
-	case key, etag, size, lastModified, storageClass, inProgress, expiryDate:
-		err = d.objectLeaf(top)
-	case prefix:
-		d.prefixes = append(d.prefixes, d.keep())
-	case isTruncated:
-		d.truncated = string(d.text) == "true"
-	case nextToken:
-		d.token = string(d.text)
-	case nextMarker:
-		d.marker = string(d.text)
-	case encodingType:
-		d.url = string(d.text) == "url"
-	case errorCode:
-		d.failure.Code = string(d.text)
-	case errorMessage:
-		d.failure.Message = string(d.text)
-	case other, commonPrefixes, restoreStatus, errorDocument:
-	}
+	err := d.value(top, d.text)
 	d.text = d.text[:0]
 	return err
+}
+
+// value takes what an element held. The text is valid during the call.
+func (d *decoder) value(e element, text []byte) error {
+	switch e {
+	case contents:
+		return d.endObject()
+	case key, etag, size, lastModified, storageClass, inProgress, expiryDate:
+		return d.objectLeaf(e, text)
+	case prefix:
+		if len(d.prefixes) == maxEntries || len(d.arena) > maxArena {
+			return d.fail("the page is larger than %d prefixes or %d bytes of them", maxEntries, maxArena)
+		}
+		d.prefixes = append(d.prefixes, d.keep(text))
+	case isTruncated:
+		d.truncated = string(text) == "true"
+	case nextToken:
+		d.token = string(text)
+	case nextMarker:
+		d.marker = string(text)
+	case encodingType:
+		d.url = string(text) == "url"
+	case errorCode:
+		d.failure.Code = string(text)
+	case errorMessage:
+		d.failure.Message = string(text)
+	case other, commonPrefixes, restoreStatus, errorDocument:
+	}
+	return nil
 }
 
 func (d *decoder) endObject() error {
@@ -176,39 +185,39 @@ func (d *decoder) endObject() error {
 	return nil
 }
 
-// keep moves the text of a leaf to the arena.
-func (d *decoder) keep() span {
+// keep copies a text to the arena.
+func (d *decoder) keep(text []byte) span {
 	from := len(d.arena)
-	d.arena = append(d.arena, d.text...)
+	d.arena = append(d.arena, text...)
 	return span{from, len(d.arena)}
 }
 
-func (d *decoder) objectLeaf(e element) error {
+func (d *decoder) objectLeaf(e element, text []byte) error {
 	n := len(d.objects) - 1
 	o := &d.objects[n]
 	var err error
 	switch e {
 	case key:
-		d.keys[n] = d.keep()
+		d.keys[n] = d.keep(text)
 	case etag:
-		if t := d.text; len(t) >= 2 && t[0] == '"' && t[len(t)-1] == '"' {
-			d.text = t[1 : len(t)-1]
+		if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+			text = text[1 : len(text)-1]
 		}
-		d.etags[n] = d.keep()
+		d.etags[n] = d.keep(text)
 	case size:
-		if o.Size, err = parseSize(d.text); err != nil {
-			return d.fail("size %q is no number of bytes", d.text)
+		if o.Size, err = parseSize(text); err != nil {
+			return d.fail("size %q is no number of bytes", text)
 		}
 	case lastModified:
-		if o.Modified, err = parseTime(d.text); err != nil {
-			return d.fail("time %q cannot be read", d.text)
+		if o.Modified, err = parseTime(text); err != nil {
+			return d.fail("time %q cannot be read", text)
 		}
 	case storageClass:
-		o.StorageClass = intern(d.text)
+		o.StorageClass = intern(text)
 	case inProgress:
-		d.restore.inProgress = string(d.text) == "true"
+		d.restore.inProgress = string(text) == "true"
 	case expiryDate:
-		d.restore.expires = len(d.text) > 0
+		d.restore.expires = len(text) > 0
 	}
 	return nil
 }

@@ -75,9 +75,9 @@ func appendEntity(to, name []byte) ([]byte, error) {
 // unescape decodes a percent-encoded text in place and returns its new length. "+" is a space, as in the forms
 // that encoding-type=url follows.
 func unescape(b []byte) (int, error) {
-	i := bytes.IndexAny(b, "%+")
-	if i < 0 {
-		return len(b), nil
+	i := 0
+	for i < len(b) && b[i] != '%' && b[i] != '+' {
+		i++
 	}
 	n := i
 	for ; i < len(b); i++ {
@@ -119,7 +119,8 @@ func parseTime(b []byte) (time.Time, error) {
 	if t, ok := parsePlain(b); ok {
 		return t, nil
 	}
-	return time.Parse(time.RFC3339Nano, string(b))
+	t, err := time.Parse(time.RFC3339Nano, string(bytes.TrimSpace(b)))
+	return t.UTC(), err
 }
 
 // parsePlain reads 2006-01-02T15:04:05Z with or without three decimals.
