@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/finder"
@@ -108,9 +109,9 @@ func copyError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &share):
-		return &exitError{exitIncomplete, err}
+		return &exitError{Code: command.Incomplete, Err: err}
 	case errors.As(err, &f):
-		return &exitError{exitUnreachable, err}
+		return &exitError{Code: command.Unreachable, Err: err}
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,8 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
 
-	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
 
@@ -46,67 +46,26 @@ func openEndsWith(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, e
 		return nil, usageError(fmt.Errorf("destination: %w", err))
 	}
 	e := &ends{source, destination}
-	if err := reach(ctx, "source", "src", source); err != nil {
-		e.close()
-		return nil, err
-	}
-	if err := reach(ctx, "destination", "dst", destination); err != nil {
-		e.close()
-		return nil, err
+	for _, end := range []struct {
+		bucket *storeaws.Bucket
+		names  preflight.Names
+	}{
+		{source, flagNames("source", "src", "s3:GetObject")},
+		{destination, flagNames("destination", "dst", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload")},
+	} {
+		if err := preflight.Check(ctx, end.bucket, end.names); err != nil {
+			e.close()
+			return nil, &exitError{Code: command.Unreachable, Err: err}
+		}
 	}
 	return e, nil
 }
 
-// reach tells what is wrong with an end, and the way out.
-func reach(ctx context.Context, end, flag string, b *storeaws.Bucket) error {
-	err := b.Reach(ctx)
-	if err == nil {
-		return nil
+func flagNames(end, flag, rights string) preflight.Names {
+	flag = "--" + flag
+	return preflight.Names{
+		End: end, Region: flag + "-region", Endpoint: flag + "-endpoint", Credentials: flag + "-profile and the environment", Anonymous: flag + "-anonymous", Rights: rights,
 	}
-	var f *failure.Error
-	if !errors.As(err, &f) {
-		return &exitError{exitUnreachable, fmt.Errorf("%s: %w", end, err)}
-	}
-	var hint string
-	switch class := f.Class; {
-	case class == failure.NoSuchBucket:
-		hint = fmt.Sprintf("bucket %s does not exist at %s; check the bucket's name, --%s-region and --%s-endpoint", b.Name(), b.Address(), flag, flag)
-	case class == failure.WrongRegion:
-		hint = fmt.Sprintf("bucket %s: %s; give --%s-region", b.Name(), f.Detail, flag)
-	case class == failure.BadCredentials && f.Status == 0:
-		hint = fmt.Sprintf("no credentials were found for %s; give --%s-profile, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --%s-anonymous for a public bucket",
-			b.Address(), flag, flag)
-	case class == failure.BadCredentials:
-		hint = fmt.Sprintf("%s does not know these credentials (%s); check --%s-profile or the environment, or give --%s-anonymous for a public bucket",
-			b.Address(), firstNonEmpty(f.Code, f.Detail), flag, flag)
-	case class == failure.AccessDenied:
-		hint = fmt.Sprintf("these credentials may not list bucket %s (%s); grant s3:ListBucket and %s, or use other credentials with --%s-profile",
-			b.Name(), firstNonEmpty(f.Code, "HTTP 403"), rights(end), flag)
-	case class == failure.Network:
-		hint = fmt.Sprintf("%s cannot be reached: %s; check --%s-endpoint and --%s-region, and the network", b.Address(), f.Detail, flag, flag)
-	default:
-		hint = f.Error()
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return &exitError{exitUnreachable, fmt.Errorf("%s: %s", end, hint)}
-}
-
-func rights(end string) string {
-	if end == "source" {
-		return "s3:GetObject"
-	}
-	return "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload"
-}
-
-func firstNonEmpty(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 // warnings are about things that are allowed and may surprise.

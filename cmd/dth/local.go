@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/retry"
@@ -124,7 +125,7 @@ func (l *localTask) run(ctx context.Context, dir string) error {
 	l.explain()
 	if l.options.once {
 		if first.left() > 0 {
-			return &exitError{code: exitIncomplete}
+			return &exitError{Code: command.Incomplete}
 		}
 		return nil
 	}

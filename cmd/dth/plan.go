@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/run"
@@ -90,7 +91,7 @@ destination. It exits with 1 on any difference.`,
 			fmt.Fprintf(os.Stderr, "%d objects listed at the source, %d at the destination: %d same, %d missing, %d different, %d extraneous, %d skipped\n",
 				s.ListedSource, s.ListedDestination, s.Same, s.New, s.Changed, s.Extraneous, s.Skipped)
 			if differ > 0 {
-				return &exitError{code: exitIncomplete}
+				return &exitError{Code: command.Incomplete}
 			}
 			return nil
 		},

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/solo"
 	"github.com/datatransferhub/dth/worker/units"
@@ -113,7 +114,7 @@ func (s *summary) left() int64 {
 // verdict is the exit code of a finished copy.
 func (s *summary) verdict() error {
 	if s.Failed > 0 || s.left() > 0 {
-		return &exitError{code: exitIncomplete}
+		return &exitError{Code: command.Incomplete}
 	}
 	return nil
 }

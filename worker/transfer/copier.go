@@ -114,7 +114,6 @@ type work struct {
 	throttles int64
 	conflicts int
 	noMD5     bool // the ETag of the source turned out to be no MD5
-	notified  bool
 }
 
 // maxConflicts bounds how often a destination may change under one copy.

@@ -1,0 +1,65 @@
+// Package configaws fetches the configuration document of the S3 plugin's binaries from where it is kept.
+package configaws
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+)
+
+// maxDocument bounds the document, in bytes.
+const maxDocument = 1 << 20
+
+// Load returns the document that a reference names: a file's path, ssm:NAME for a parameter of SSM Parameter Store, or
+// s3://BUCKET/KEY.
+func Load(ctx context.Context, cfg aws.Config, reference string) ([]byte, error) {
+	var data []byte
+	var err error
+	switch {
+	case strings.HasPrefix(reference, "ssm:"):
+		data, err = fromSSM(ctx, cfg, strings.TrimPrefix(reference, "ssm:"))
+	case strings.HasPrefix(reference, "s3://"):
+		data, err = fromS3(ctx, cfg, strings.TrimPrefix(reference, "s3://"))
+	default:
+		data, err = os.ReadFile(reference)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", reference, err)
+	}
+	return data, nil
+}
+
+// Actions are the rights that Load needs.
+func Actions() []string { return []string{"ssm:GetParameter", "s3:GetObject"} }
+
+func fromSSM(ctx context.Context, cfg aws.Config, name string) ([]byte, error) {
+	out, err := ssm.NewFromConfig(cfg).GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)})
+	if err != nil {
+		return nil, err
+	}
+	return []byte(aws.ToString(out.Parameter.Value)), nil
+}
+
+func fromS3(ctx context.Context, cfg aws.Config, address string) ([]byte, error) {
+	bucket, key, ok := strings.Cut(address, "/")
+	if !ok || bucket == "" || key == "" {
+		return nil, fmt.Errorf("write s3://BUCKET/KEY")
+	}
+	client := awss3.NewFromConfig(cfg, func(o *awss3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+	out, err := client.GetObject(ctx, &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	defer out.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(out.Body, maxDocument+1))
+	if err == nil && len(data) > maxDocument {
+		err = fmt.Errorf("the document is larger than %d bytes", maxDocument)
+	}
+	return data, err
+}
