@@ -35,8 +35,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: build ## build, then run the hub on this machine with sample data
-	$(BIN)/dth local --sample
+run: build ## build, then run the hub on this machine with sample data; ARGS are passed on
+	$(BIN)/dth local --sample $(ARGS)
 
 .PHONY: build
 build: need-go ## build every binary into bin/

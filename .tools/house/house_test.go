@@ -94,6 +94,7 @@ func TestImports(t *testing.T) {
 		{"cmd/jobworker/main.go", "main", module + "/infra/kit", "cmd imports"},
 		{"cmd/dth/main.go", "main", module + "/plugins/s3/stack", "cmd imports"},
 		{"cmd/dth/main.go", "main", module + "/cmd/jobworker/x", "other commands"},
+		{"cmd/dth/main.go", "main", module + "/cmd/internal/command", ""},
 		{"web/web.go", "web", module + "/worker/job", "outside the house's rooms"},
 
 		{"worker/store/storeaws/s.go", "storeaws", sdk, ""},
@@ -130,8 +131,8 @@ func TestSource(t *testing.T) {
 	}{
 		{"vague name", "worker/x/x.go", "package util\n", "named for what it holds"},
 		{"vague folder", "worker/helpers/x.go", "package x\n", "named for what it holds"},
-		{"exit", "worker/x/x.go", "package x\n\nimport \"os\"\n\nfunc f() { os.Exit(1) }\n", "only main packages end"},
-		{"fatal by another name", "lambda/x/x.go", "package x\n\nimport l \"log\"\n\nvar f = l.Fatalf\n", "only main packages end"},
+		{"exit", "worker/x/x.go", "package x\n\nimport \"os\"\n\nfunc f() { os.Exit(1) }\n", "only main packages and cmd end"},
+		{"fatal by another name", "lambda/x/x.go", "package x\n\nimport l \"log\"\n\nvar f = l.Fatalf\n", "only main packages and cmd end"},
 		{"a method named Fatal", "worker/x/x_test.go", "package x\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Fatal() }\n", ""},
 		{"exit in main", "cmd/x/main.go", "package main\n\nimport \"os\"\n\nfunc main() { os.Exit(1) }\n", ""},
 		{

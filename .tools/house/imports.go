@@ -87,6 +87,9 @@ var layers = []layer{
 			if to.below("web") {
 				return from.below("cmd/dth")
 			}
+			if to.below("cmd/internal") {
+				return true
+			}
 			if to.below("cmd") {
 				return strings.Split(string(to), "/")[1] == strings.Split(string(from), "/")[1]
 			}
