@@ -1,9 +1,9 @@
 package s3sim
 
 import (
-	"net"
-	"net/http"
 	"sync/atomic"
+
+	"github.com/datatransferhub/dth/worker/s3sim/loopback"
 )
 
 // operations are the names under which requests are counted.
@@ -18,9 +18,6 @@ type counters struct {
 	ops      map[string]*atomic.Int64 // not changed after init
 	inFlight atomic.Int64
 	peak     atomic.Int64
-	opened   atomic.Int64
-	open     atomic.Int64
-	peakOpen atomic.Int64
 	bytesIn  atomic.Int64
 	bytesOut atomic.Int64
 }
@@ -33,31 +30,11 @@ func (c *counters) init() {
 }
 
 func (c *counters) begin(op string) int64 {
-	raise(&c.peak, c.inFlight.Add(1))
+	loopback.Raise(&c.peak, c.inFlight.Add(1))
 	return c.ops[op].Add(1)
 }
 
 func (c *counters) end() { c.inFlight.Add(-1) }
-
-func raise(peak *atomic.Int64, to int64) {
-	for {
-		was := peak.Load()
-		if to <= was || peak.CompareAndSwap(was, to) {
-			return
-		}
-	}
-}
-
-// connection follows the state of the server's connections.
-func (c *counters) connection(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		c.opened.Add(1)
-		raise(&c.peakOpen, c.open.Add(1))
-	case http.StateClosed, http.StateHijacked:
-		c.open.Add(-1)
-	}
-}
 
 // Stats are figures since the store was made.
 type Stats struct {
@@ -73,10 +50,10 @@ type Stats struct {
 
 // Stats returns the figures.
 func (s *Sim) Stats() Stats {
-	c := &s.counters
+	c, n := &s.counters, s.server.Connections()
 	st := Stats{
-		Operations: map[string]int64{}, Connections: c.opened.Load(), OpenConnections: c.open.Load(),
-		PeakConnections: c.peakOpen.Load(), PeakInFlight: c.peak.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
+		Operations: map[string]int64{}, Connections: n.Opened, OpenConnections: n.Open, PeakConnections: n.Peak,
+		PeakInFlight: c.peak.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 	}
 	for op, n := range c.ops {
 		if v := n.Load(); v > 0 {

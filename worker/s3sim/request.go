@@ -24,9 +24,6 @@ type request struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.handlers.begin() {
-		panic(http.ErrAbortHandler)
-	}
 	q := &request{sim: s, w: w, r: r}
 	q.call.Bucket, q.call.Key = s.address(r)
 	if r.URL.RawQuery != "" {
@@ -40,7 +37,6 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (q *request) end() {
-	defer q.sim.handlers.end()
 	q.sim.counters.end()
 	if q.sim.options.After != nil {
 		q.sim.options.After(q.call, q.status)

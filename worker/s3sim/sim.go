@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/datatransferhub/dth/worker/s3sim/loopback"
 )
 
 // Options configure a Sim. The zero value is Amazon S3 with one open door: any or no signature, any
@@ -87,11 +89,10 @@ type Sim struct {
 	pattern  *patternBlock
 	triggers triggers
 
-	fault    atomic.Pointer[func(Call) Fault]
-	server   *server
-	handlers handlers
-	closing  chan struct{}
-	once     sync.Once
+	fault   atomic.Pointer[func(Call) Fault]
+	server  loopback.Server
+	closing chan struct{}
+	once    sync.Once
 }
 
 // New returns a store without buckets.
@@ -107,6 +108,7 @@ func New(o Options) *Sim {
 		buckets: map[string]*Bucket{}, keys: map[string]Key{},
 		pattern: newPatternBlock(), closing: make(chan struct{}),
 	}
+	s.server.Handler = s
 	s.counters.init()
 	s.SetFault(o.Fault)
 	for id, k := range o.Keys {
