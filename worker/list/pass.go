@@ -3,6 +3,7 @@ package list
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 	if c.Destination != nil {
 		p.sides = append(p.sides, c.Destination)
 	}
+	p.shortest.Store(math.MaxInt64)
 	p.group, p.ctx = errgroup.WithContext(ctx)
 	p.dispatch()
 	err := p.group.Wait()
@@ -60,7 +62,7 @@ type pass struct {
 	probes   atomic.Int64
 	ranges   atomic.Int64
 	sorted   atomic.Int64
-	latency  atomic.Int64 // of a call, smoothed, in nanoseconds
+	shortest atomic.Int64 // call, in nanoseconds
 	alphabet alphabet
 }
 
@@ -158,7 +160,7 @@ func (p *pass) victim() *keyRange {
 	return best
 }
 
-// slow is how long a call must take for listers to wait for the network rather than for this machine.
+// slow is how long every call must take for listers to wait for the network rather than for this machine.
 const slow = 5 * time.Millisecond
 
 // minPages is how long a range must have proved before it is cut; 0 forbids cuts. Where calls take time, every
@@ -167,7 +169,7 @@ const slow = 5 * time.Millisecond
 // The caller holds mu.
 func (p *pass) minPages() int {
 	pages, probes := p.calls.Load()-p.probes.Load(), p.probes.Load()
-	if time.Duration(p.latency.Load()) > slow {
+	if time.Duration(p.shortest.Load()) > slow {
 		if probes > 4*pages+500 {
 			return 0 // they lead nowhere in this listing
 		}
@@ -304,17 +306,21 @@ func (p *pass) room() int {
 	return 2*p.Concurrency - len(p.active) - len(p.waiting)
 }
 
-// list makes one call and keeps count of calls and of how long they take.
+// list makes one call and keeps count of calls and of the shortest: the one that waited for this machine least.
 func (p *pass) list(ctx context.Context, l Lister, r store.ListRequest) (*store.Page, error) {
 	p.calls.Add(1)
 	began := time.Now()
 	page, err := l.List(ctx, r)
-	took := int64(time.Since(began))
-	if old := p.latency.Load(); old != 0 {
-		took = (7*old + took) / 8
+	if err != nil {
+		return nil, err
 	}
-	p.latency.Store(took)
-	return page, err
+	took := int64(time.Since(began))
+	for {
+		least := p.shortest.Load()
+		if took >= least || p.shortest.CompareAndSwap(least, took) {
+			return page, nil
+		}
+	}
 }
 
 // taken counts a page that a range has taken, and puts a free place to use: a range may have become worth cutting.
