@@ -39,16 +39,19 @@ type Config struct {
 	// PrefixFile is the bucket that holds the job's prefix list; nil: it is the source.
 	PrefixFile Getter
 	Ledger     diff.Ledger // nil: no earlier copies are known
-	// Sinks returns the sinks of the pass. All of them get every decision but "same". A sink that
-	// also is a Flusher is flushed when everything is decided.
+	// Sinks returns the sinks of the pass, and is called once. All of them get every decision but
+	// "same". Those that are Background are begun before and flushed after.
 	Sinks       func() []diff.Sink
 	Concurrency int    // ranges at once; 0 is 32
 	SpillDir    string // for sorting and for extraneous keys; empty: the system's
 	OnProgress  func(Progress)
 }
 
-// Flusher is a sink that works on after it has taken decisions.
-type Flusher interface {
+// Background is a sink that works on after it has taken decisions.
+type Background interface {
+	diff.Sink
+	// Begin gives the context for that work: calls of Decide may have shorter ones.
+	Begin(ctx context.Context)
 	// Flush returns when everything that was taken is done, or the first error.
 	Flush(ctx context.Context) error
 }
@@ -73,6 +76,11 @@ func Pass(ctx context.Context, c Config) (run.FinderTotals, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	sinks := c.sinks()
+	for _, s := range sinks {
+		if b, ok := s.(Background); ok {
+			b.Begin(ctx)
+		}
+	}
 	differ := diff.NewDiffer(c.differ(ctx, filter, sinks))
 	counts, err := list.Run(ctx, c.listing(prefixes, differ.Comparer))
 	if err != nil {
@@ -103,8 +111,8 @@ func (c *Config) sinks() []diff.Sink {
 func flush(ctx context.Context, sinks []diff.Sink) error {
 	var all error
 	for _, s := range sinks {
-		if f, ok := s.(Flusher); ok {
-			all = errors.Join(all, f.Flush(ctx))
+		if b, ok := s.(Background); ok {
+			all = errors.Join(all, b.Flush(ctx))
 		}
 	}
 	return all

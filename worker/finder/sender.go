@@ -29,8 +29,9 @@ type Sender struct {
 	sent  atomic.Int64
 
 	mu      sync.Mutex
-	waiting []string // bodies that do not make a send yet
-	err     error    // of the first send that failed
+	ctx     context.Context //nolint:containedctx // of the pass, from Begin to Flush
+	waiting []string        // bodies that do not make a send yet
+	err     error           // of the first send that failed
 }
 
 // sendSize is how many messages one send takes.
@@ -38,6 +39,14 @@ const sendSize = 100
 
 // Sent returns the number of queued messages.
 func (s *Sender) Sent() int64 { return s.sent.Load() }
+
+// Begin makes sends last as long as ctx. Messages of several prefixes share a send, so it must not end with the
+// context of the call that happened to start it.
+func (s *Sender) Begin(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ctx = ctx
+}
 
 // Decide queues the batch's copies. It returns before they are sent, unless as many sends as allowed are under
 // way: then it waits. A send that failed fails the next call and Flush.
@@ -72,6 +81,9 @@ func (s *Sender) copyMessage(v *diff.Decision) (string, error) {
 func (s *Sender) put(ctx context.Context, bodies []string) error {
 	s.mu.Lock()
 	err := s.err
+	if s.ctx != nil {
+		ctx = s.ctx
+	}
 	s.waiting = append(s.waiting, bodies...)
 	var ready [][]string
 	for err == nil && len(s.waiting) >= sendSize {
@@ -96,6 +108,9 @@ func (s *Sender) start(ctx context.Context, bodies []string) error {
 		}
 		s.slots = make(chan struct{}, n)
 	})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -133,9 +148,9 @@ func (s *Sender) fail(err error) {
 func (s *Sender) Flush(ctx context.Context) error {
 	s.mu.Lock()
 	rest, err := s.waiting, s.err
-	s.waiting = nil
+	s.waiting, s.ctx = nil, nil
 	s.mu.Unlock()
-	if len(rest) > 0 && err == nil && ctx.Err() == nil {
+	if len(rest) > 0 && err == nil {
 		if err := s.start(ctx, rest); err != nil {
 			s.fail(err)
 		}

@@ -151,17 +151,21 @@ func (c *collector) Discard() {
 	c.all.discarded++
 }
 
-type fataler interface{ Fatal(args ...any) }
-
 // walk lists both buckets and returns the keys in order.
-func walk(t fataler, c Config) (*gathered, Counts) {
-	g := &gathered{}
-	c.Comparer = g.comparer
-	counts, err := Run(context.Background(), c)
+func walk(t *testing.T, c Config) (*gathered, Counts) {
+	t.Helper()
+	g, counts, err := walkErr(c)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return g, counts
+}
+
+func walkErr(c Config) (*gathered, Counts, error) {
+	g := &gathered{}
+	c.Comparer = g.comparer
+	counts, err := Run(context.Background(), c)
 	sort.Strings(g.side[0])
 	sort.Strings(g.side[1])
-	return g, counts
+	return g, counts, err
 }

@@ -89,7 +89,7 @@ func (p *pass) steps(g gap, prefix string) []step {
 	for d := len(prefix); d < len(g.low); {
 		c, size := utf8.DecodeRuneInString(g.low[d:])
 		if next, ok := successor(c); ok && !(careful && orderless(next)) {
-			if at := g.low[:d] + string(next); !g.bounded || at < g.high {
+			if at := g.low[:d] + string(next); p.fits(at) && (!g.bounded || at < g.high) {
 				out = append(out, step{d, c, at})
 			}
 		}
@@ -178,13 +178,13 @@ func (p *pass) letters(low string, steps []step, limit string) []string {
 		s := step{depth: len(low), char: -1}
 		if i < len(steps) {
 			s = steps[i]
-		} else if len(low) > maxKey-utf8.UTFMax || !p.usable(low) {
+		} else if !p.usable(low) {
 			break
 		}
 		var level []string
 		for _, c := range p.alphabet.around(s.char, upTo(low[:s.depth], limit)) {
 			at := low[:s.depth] + string(c)
-			if at == s.candidate || limit != "" && at >= limit || careful && orderless(c) {
+			if at == s.candidate || !p.fits(at) || limit != "" && at >= limit || careful && orderless(c) {
 				continue // known already, or behind the end
 			}
 			level = append(level, at)
@@ -203,6 +203,16 @@ func (p *pass) letters(low string, steps []step, limit string) []string {
 
 // maxKey is the longest key in bytes.
 const maxKey = 1024
+
+// fits reports whether a position is short enough for both sides to begin after.
+func (p *pass) fits(position string) bool {
+	for _, s := range p.sides {
+		if len(position)-len(s.Strip)+len(s.Add) > maxKey {
+			return false
+		}
+	}
+	return true
+}
 
 // upTo returns the character with which limit goes on behind stem, -1 when it does not begin with it.
 func upTo(stem, limit string) rune {
