@@ -56,86 +56,148 @@ func providerDefaults(given contract.Values) map[string]string {
 
 func source() []contract.Parameter {
 	return []contract.Parameter{
-		{Name: "srcType", Label: "Provider", Help: "The kind of store that objects are read from.", Type: contract.Choice, Default: "Amazon_S3",
-			Allowed: endpoint.Providers(), Group: GroupSource, OnUpdate: contract.Replaced},
-		{Name: "srcBucket", Label: "Bucket", Help: "The bucket that objects are read from.", Type: contract.String, Required: true,
-			Pattern: bucketPattern, Rule: bucketRule, Group: GroupSource, OnUpdate: contract.Replaced},
-		{Name: "srcPrefix", Label: "Prefix", Help: "Only keys that begin with this text are transferred. It is taken literally: data selects database/x too, data/ is a folder.",
-			Type: contract.String, MaxBytes: 1024, Rule: "0 to 1,024 bytes of UTF-8", Group: GroupSource, OnUpdate: contract.Nothing},
-		{Name: "srcPrefixList", Label: "Prefixes", Help: "Several prefixes, one a line, instead of one.", Type: contract.Lines,
-			MaxBytes: maxInline, Rule: "one prefix a line", Group: GroupSource, OnUpdate: contract.Nothing},
-		{Name: "srcPrefixsListFile", Label: "Prefix list file", Help: "Key of a text file with one prefix a line. LF or CRLF; blank lines are ignored, duplicates and overlaps merged.",
-			Type: contract.String, MaxBytes: 1024, Rule: "an object's key", Group: GroupSource, OnUpdate: contract.Nothing},
-		{Name: "srcPrefixListBucket", Label: "Bucket of the prefix list file", Help: "Empty means the source bucket.", Type: contract.String,
-			Pattern: bucketPattern, Rule: bucketRule, Group: GroupSource, OnUpdate: contract.Nothing},
-		{Name: "srcRegion", Label: "Region", Help: "The source bucket's region. Empty means the provider's default, or that of this account.", Type: contract.String,
-			Pattern: `^[a-zA-Z0-9-]{1,64}$`, Rule: "a region's name, such as eu-west-1", Group: GroupSource, OnUpdate: contract.Restart},
-		{Name: "srcEndpoint", Label: "Endpoint", Help: "Address of the service. Needed for S3_Compatible.", Type: contract.String,
-			Pattern: urlPattern, Rule: urlRule, Group: GroupSource, OnUpdate: contract.Restart},
-		{Name: "srcInCurrentAccount", Label: "In this account", Help: "Whether the source bucket belongs to this account.", Type: contract.Bool, Default: "false",
-			Group: GroupSource, OnUpdate: contract.Restart},
-		{Name: "srcAccountId", Label: "Account", Help: "The account that owns the source bucket. Guards the queue policy, and every call checks the bucket's owner.",
+		{
+			Name: "srcType", Label: "Provider", Help: "The kind of store that objects are read from.", Type: contract.Choice, Default: "Amazon_S3",
+			Allowed: endpoint.Providers(), Group: GroupSource, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "srcBucket", Label: "Bucket", Help: "The bucket that objects are read from.", Type: contract.String, Required: true,
+			Pattern: bucketPattern, Rule: bucketRule, Group: GroupSource, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "srcPrefix", Label: "Prefix", Help: "Only keys that begin with this text are transferred. It is taken literally: data selects database/x too, data/ is a folder.",
+			Type: contract.String, MaxBytes: 1024, Rule: "0 to 1,024 bytes of UTF-8", Group: GroupSource, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "srcPrefixList", Label: "Prefixes", Help: "Several prefixes, one a line, instead of one.", Type: contract.Lines,
+			MaxBytes: maxInline, Rule: "one prefix a line", Group: GroupSource, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "srcPrefixsListFile", Label: "Prefix list file", Help: "Key of a text file with one prefix a line. LF or CRLF; blank lines are ignored, duplicates and overlaps merged.",
+			Type: contract.String, MaxBytes: 1024, Rule: "an object's key", Group: GroupSource, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "srcPrefixListBucket", Label: "Bucket of the prefix list file", Help: "Empty means the source bucket.", Type: contract.String,
+			Pattern: bucketPattern, Rule: bucketRule, Group: GroupSource, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "srcRegion", Label: "Region", Help: "The source bucket's region. Empty means the provider's default, or that of this account.", Type: contract.String,
+			Pattern: `^[a-zA-Z0-9-]{1,64}$`, Rule: "a region's name, such as eu-west-1", Group: GroupSource, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "srcEndpoint", Label: "Endpoint", Help: "Address of the service. Needed for S3_Compatible.", Type: contract.String,
+			Pattern: urlPattern, Rule: urlRule, Group: GroupSource, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "srcInCurrentAccount", Label: "In this account", Help: "Whether the source bucket belongs to this account.", Type: contract.Bool, Default: "false",
+			Group: GroupSource, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "srcAccountId", Label: "Account", Help: "The account that owns the source bucket. Guards the queue policy, and every call checks the bucket's owner.",
 			Type: contract.String, Pattern: `^[0-9]{12}$`, Rule: "12 digits", Group: GroupSource, OnUpdate: contract.Restart,
-			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}}},
-		{Name: "srcCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role, or nobody when the bucket is public.",
-			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupSource, OnUpdate: contract.Restart},
-		{Name: "srcRoleArn", Label: "Role", Help: "Role to assume at the source instead of keys, in the same partition.", Type: contract.String,
+			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}},
+		},
+		{
+			Name: "srcCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role, or nobody when the bucket is public.",
+			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupSource, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "srcRoleArn", Label: "Role", Help: "Role to assume at the source instead of keys, in the same partition.", Type: contract.String,
 			Pattern: rolePattern, Rule: roleRule, Group: GroupSource, OnUpdate: contract.Restart,
-			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}}},
-		{Name: "srcExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
-			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupSource, OnUpdate: contract.Restart},
-		{Name: "srcEvent", Label: "Follow events", Help: "Transfer objects when they are written, and delete them when they are deleted, between the passes.", Type: contract.Choice, Default: "No",
+			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}},
+		},
+		{
+			Name: "srcExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
+			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupSource, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "srcEvent", Label: "Follow events", Help: "Transfer objects when they are written, and delete them when they are deleted, between the passes.", Type: contract.Choice, Default: "No",
 			Allowed: []string{"No", "Create", "CreateAndDelete"}, Group: GroupSource, OnUpdate: contract.Nothing,
-			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}}},
-		{Name: "srcSkipCompare", Label: "Skip comparing", Help: "Queue every selected object without listing the destination.", Type: contract.Bool, Default: "false",
-			Group: GroupSource, OnUpdate: contract.Nothing},
-		{Name: "isPayerRequest", Label: "Requester pays", Help: "Pay for the requests at the source; sent on every call.", Type: contract.Bool, Default: "false",
-			Group: GroupSource, OnUpdate: contract.Restart},
+			When: []contract.Condition{{Parameter: "srcType", In: []string{"Amazon_S3"}}},
+		},
+		{
+			Name: "srcSkipCompare", Label: "Skip comparing", Help: "Queue every selected object without listing the destination.", Type: contract.Bool, Default: "false",
+			Group: GroupSource, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "isPayerRequest", Label: "Requester pays", Help: "Pay for the requests at the source; sent on every call.", Type: contract.Bool, Default: "false",
+			Group: GroupSource, OnUpdate: contract.Restart,
+		},
 	}
 }
 
 func destination() []contract.Parameter {
 	onS3 := []contract.Condition{{Parameter: "destType", In: []string{"Amazon_S3"}}}
 	return []contract.Parameter{
-		{Name: "destType", Label: "Provider", Help: "The kind of store that objects are written to.", Type: contract.Choice, Default: "Amazon_S3",
-			Allowed: []string{"Amazon_S3", "S3_Compatible"}, Group: GroupDestination, OnUpdate: contract.Replaced},
-		{Name: "destBucket", Label: "Bucket", Help: "The bucket that objects are written to.", Type: contract.String, Required: true,
-			Pattern: bucketPattern, Rule: bucketRule, Group: GroupDestination, OnUpdate: contract.Replaced},
-		{Name: "destPrefix", Label: "Prefix", Help: "Put in front of every key, with exactly one / between.", Type: contract.String, MaxBytes: 1023,
-			Rule: "0 to 1,023 bytes of UTF-8", Group: GroupDestination, OnUpdate: contract.Replaced},
-		{Name: "destRegion", Label: "Region", Help: "The destination bucket's region. Empty means that of this account.", Type: contract.String,
-			Pattern: `^[a-zA-Z0-9-]{1,64}$`, Rule: "a region's name, such as eu-west-1", Group: GroupDestination, OnUpdate: contract.Restart},
-		{Name: "destEndpoint", Label: "Endpoint", Help: "Address of the service. Needed for S3_Compatible.", Type: contract.String,
-			Pattern: urlPattern, Rule: urlRule, Group: GroupDestination, OnUpdate: contract.Restart},
-		{Name: "stripSrcPrefix", Label: "Strip the source prefix", Help: "Remove the source prefix from a key before the destination prefix is put in front.", Type: contract.Bool, Default: "false",
-			Group: GroupDestination, OnUpdate: contract.Replaced},
-		{Name: "destInCurrentAccount", Label: "In this account", Help: "Whether the destination bucket belongs to this account.", Type: contract.Bool, Default: "true",
-			Group: GroupDestination, OnUpdate: contract.Restart},
-		{Name: "destCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role.",
-			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupDestination, OnUpdate: contract.Restart},
-		{Name: "destRoleArn", Label: "Role", Help: "Role to assume at the destination instead of keys, in the same partition.", Type: contract.String,
-			Pattern: rolePattern, Rule: roleRule, Group: GroupDestination, OnUpdate: contract.Restart, When: onS3},
-		{Name: "destExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
-			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupDestination, OnUpdate: contract.Restart},
-		{Name: "destStorageClass", Label: "Storage class", Help: "Class that objects are written in; SOURCE keeps the source's, none leaves it to the bucket. S3_Compatible and the command line: none.",
+		{
+			Name: "destType", Label: "Provider", Help: "The kind of store that objects are written to.", Type: contract.Choice, Default: "Amazon_S3",
+			Allowed: []string{"Amazon_S3", "S3_Compatible"}, Group: GroupDestination, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "destBucket", Label: "Bucket", Help: "The bucket that objects are written to.", Type: contract.String, Required: true,
+			Pattern: bucketPattern, Rule: bucketRule, Group: GroupDestination, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "destPrefix", Label: "Prefix", Help: "Put in front of every key, with exactly one / between.", Type: contract.String, MaxBytes: 1023,
+			Rule: "0 to 1,023 bytes of UTF-8", Group: GroupDestination, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "destRegion", Label: "Region", Help: "The destination bucket's region. Empty means that of this account.", Type: contract.String,
+			Pattern: `^[a-zA-Z0-9-]{1,64}$`, Rule: "a region's name, such as eu-west-1", Group: GroupDestination, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "destEndpoint", Label: "Endpoint", Help: "Address of the service. Needed for S3_Compatible.", Type: contract.String,
+			Pattern: urlPattern, Rule: urlRule, Group: GroupDestination, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "stripSrcPrefix", Label: "Strip the source prefix", Help: "Remove the source prefix from a key before the destination prefix is put in front.", Type: contract.Bool, Default: "false",
+			Group: GroupDestination, OnUpdate: contract.Replaced,
+		},
+		{
+			Name: "destInCurrentAccount", Label: "In this account", Help: "Whether the destination bucket belongs to this account.", Type: contract.Bool, Default: "true",
+			Group: GroupDestination, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "destCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role.",
+			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupDestination, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "destRoleArn", Label: "Role", Help: "Role to assume at the destination instead of keys, in the same partition.", Type: contract.String,
+			Pattern: rolePattern, Rule: roleRule, Group: GroupDestination, OnUpdate: contract.Restart, When: onS3,
+		},
+		{
+			Name: "destExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
+			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupDestination, OnUpdate: contract.Restart,
+		},
+		{
+			Name: "destStorageClass", Label: "Storage class", Help: "Class that objects are written in; SOURCE keeps the source's, none leaves it to the bucket. S3_Compatible and the command line: none.",
 			Type: contract.Choice, Default: "INTELLIGENT_TIERING",
 			Allowed: []string{"none", "SOURCE", "STANDARD", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE"},
-			Group:   GroupDestination, OnUpdate: contract.Nothing},
-		{Name: "destAcl", Label: "Canned ACL", Help: "ACL that objects are written with. S3_Compatible and the command line: none.", Type: contract.Choice, Default: "bucket-owner-full-control",
+			Group:   GroupDestination, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "destAcl", Label: "Canned ACL", Help: "ACL that objects are written with. S3_Compatible and the command line: none.", Type: contract.Choice, Default: "bucket-owner-full-control",
 			Allowed: []string{"none", "private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"},
-			Group:   GroupDestination, OnUpdate: contract.Nothing},
-		{Name: "destPutObjectSSEType", Label: "Encryption", Help: "Server-side encryption asked for; None leaves it to the bucket.", Type: contract.Choice, Default: "None",
-			Allowed: []string{"None", "AES256", "AWS_KMS", "AWS_KMS_DSSE"}, Group: GroupDestination, OnUpdate: contract.Nothing},
-		{Name: "destPutObjectSSEKmsKeyId", Label: "KMS key", Help: "Key for AWS_KMS and AWS_KMS_DSSE.", Type: contract.String, Pattern: `^[A-Za-z0-9:/_-]{1,2048}$`, Rule: "a key's id, alias or ARN",
+			Group:   GroupDestination, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "destPutObjectSSEType", Label: "Encryption", Help: "Server-side encryption asked for; None leaves it to the bucket.", Type: contract.Choice, Default: "None",
+			Allowed: []string{"None", "AES256", "AWS_KMS", "AWS_KMS_DSSE"}, Group: GroupDestination, OnUpdate: contract.Nothing,
+		},
+		{
+			Name: "destPutObjectSSEKmsKeyId", Label: "KMS key", Help: "Key for AWS_KMS and AWS_KMS_DSSE.", Type: contract.String, Pattern: `^[A-Za-z0-9:/_-]{1,2048}$`, Rule: "a key's id, alias or ARN",
 			Group: GroupDestination, OnUpdate: contract.Nothing, Required: true,
-			When: []contract.Condition{{Parameter: "destPutObjectSSEType", In: []string{"AWS_KMS", "AWS_KMS_DSSE"}}}},
+			When: []contract.Condition{{Parameter: "destPutObjectSSEType", In: []string{"AWS_KMS", "AWS_KMS_DSSE"}}},
+		},
 	}
 }
 
 func what() []contract.Parameter {
 	all := []contract.Parameter{
-		{Name: "compareMode", Label: "Compare by", Help: "What makes two objects of one key different.", Type: contract.Choice, Default: "size_etag",
-			Allowed: []string{"size", "size_etag", "size_mtime", "checksum"}},
+		{
+			Name: "compareMode", Label: "Compare by", Help: "What makes two objects of one key different.", Type: contract.Choice, Default: "size_etag",
+			Allowed: []string{"size", "size_etag", "size_mtime", "checksum"},
+		},
 		{Name: "includeMetadata", Label: "Metadata", Help: "Carry content headers, website redirect and user metadata.", Type: contract.Bool, Default: "true"},
 		{Name: "includeTags", Label: "Tags", Help: "Carry object tags; one more read for each object that has any.", Type: contract.Bool, Default: "false"},
 		{Name: "include", Label: "Include", Help: "Only keys that match one of these glob patterns; ** crosses slashes.", Type: contract.List, MaxBytes: maxInline, Rule: "glob patterns, one a line"},
@@ -146,8 +208,10 @@ func what() []contract.Parameter {
 		{Name: "modifiedBefore", Label: "Modified before", Help: "Only objects that were written earlier.", Type: contract.Time, Rule: "a time, RFC 3339"},
 		{Name: "deleteExtraneous", Label: "Delete extraneous", Help: "Delete destination objects that are absent at the source.", Type: contract.Choice, Default: "No", Allowed: []string{"No", "Yes"}},
 		{Name: "maxDeleteShare", Label: "Most to delete", Help: "Share of the destination above which nothing is deleted and the run stops and asks.", Type: contract.Percent, Default: "10", Max: 100, Rule: "0 to 100 percent"},
-		{Name: "transferMode", Label: "Way of transfer", Help: "auto lets the destination copy by itself where its credentials can read the source, and streams elsewhere.", Type: contract.Choice, Default: "auto",
-			Allowed: []string{"auto", "stream", "server_side"}},
+		{
+			Name: "transferMode", Label: "Way of transfer", Help: "auto lets the destination copy by itself where its credentials can read the source, and streams elsewhere.", Type: contract.Choice, Default: "auto",
+			Allowed: []string{"auto", "stream", "server_side"},
+		},
 		{Name: "giantThreshold", Label: "Giant objects from", Help: "Size from which an object is shared by the fleet, part by part.", Type: contract.Size, Default: "1GiB", Min: 64 << 20, Max: 5 << 30},
 		{Name: "reportBucket", Label: "Report bucket", Help: "Where run reports go. Empty means that only the ledger holds them.", Type: contract.String, Pattern: bucketPattern, Rule: bucketRule},
 		{Name: "reportPrefix", Label: "Report prefix", Help: "Put in front of the reports' keys.", Type: contract.String, MaxBytes: 512, Rule: "0 to 512 bytes of UTF-8"},
@@ -181,18 +245,24 @@ func fleet() []contract.Parameter {
 
 func notification() []contract.Parameter {
 	return []contract.Parameter{
-		{Name: "alarmEmail", Label: "E-mail for alarms", Help: "Where alarms are sent; the address is asked to confirm.", Type: contract.String, Required: true,
-			Pattern: `^[^@\s]+@[^@\s]+\.[^@\s]+$`, Rule: "an e-mail address", MaxBytes: 320, Group: GroupNotification, OnUpdate: contract.Nothing},
+		{
+			Name: "alarmEmail", Label: "E-mail for alarms", Help: "Where alarms are sent; the address is asked to confirm.", Type: contract.String, Required: true,
+			Pattern: `^[^@\s]+@[^@\s]+\.[^@\s]+$`, Rule: "an e-mail address", MaxBytes: 320, Group: GroupNotification, OnUpdate: contract.Nothing,
+		},
 	}
 }
 
 func housekeeping() []contract.Parameter {
 	return []contract.Parameter{
-		{Name: "logRetentionDays", Label: "Keep logs for", Help: "Days.", Type: contract.Choice, Default: "30",
+		{
+			Name: "logRetentionDays", Label: "Keep logs for", Help: "Days.", Type: contract.Choice, Default: "30",
 			Allowed: []string{"1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827", "3653"},
-			Group:   GroupHousekeeping, OnUpdate: contract.Nothing},
+			Group:   GroupHousekeeping, OnUpdate: contract.Nothing,
+		},
 		{Name: "ledgerTtlDays", Label: "Keep ledger records for", Help: "Days; 0 keeps them for ever.", Type: contract.Integer, Default: "0", Max: 3650, Group: GroupHousekeeping, OnUpdate: contract.Nothing},
-		{Name: "permissionsBoundaryArn", Label: "Permissions boundary", Help: "Policy that bounds every role of the stack.", Type: contract.String,
-			Pattern: `^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$`, Rule: "the ARN of a policy", Group: GroupHousekeeping, OnUpdate: contract.Restart},
+		{
+			Name: "permissionsBoundaryArn", Label: "Permissions boundary", Help: "Policy that bounds every role of the stack.", Type: contract.String,
+			Pattern: `^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$`, Rule: "the ARN of a policy", Group: GroupHousekeeping, OnUpdate: contract.Restart,
+		},
 	}
 }
