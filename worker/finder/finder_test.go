@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf16"
 
@@ -122,8 +122,8 @@ func byUTF16(a, b string) bool {
 
 // A pass decides about every object exactly what a comparison by maps decides, whatever the keys, prefixes, pages,
 // orders and cuts, and every sink hears of it exactly once.
-func TestPassEqualsNaiveComparison(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+func TestPassEqualsNaiveComparison(tt *testing.T) {
+	rapid.Check(tt, func(t *rapid.T) {
 		j := job.Defaults()
 		j.Source.Prefix = rapid.SampledFrom([]string{"", "a", "a/"}).Draw(t, "source prefix")
 		j.StripSourcePrefix = rapid.Bool().Draw(t, "strip")
@@ -161,8 +161,9 @@ func TestPassEqualsNaiveComparison(t *testing.T) {
 				src.order(byUTF16)
 			}
 		}
-		src.pause = func() { runtime.Gosched() }
-		dst.pause = src.pause
+		// Calls take virtual time, different at both ends, so that ranges are cut early and often.
+		src.pause = func() { time.Sleep(7 * time.Millisecond) }
+		dst.pause = func() { time.Sleep(time.Duration(6+len(destination)%20) * time.Millisecond) }
 
 		prefixes := j.Selection.Prefixes
 		if len(prefixes) == 0 {
@@ -171,10 +172,13 @@ func TestPassEqualsNaiveComparison(t *testing.T) {
 		want := naive(&j, prefixes, source, destination, recorded)
 		got, plan, q := newRecorder(), &Plan{}, &outbox{}
 		sender := &Sender{Queue: q, Listed: true, InFlight: 2}
-		totals, err := Pass(context.Background(), Config{
-			Job: &j, Source: src, Destination: dst, Ledger: recorded, Concurrency: rapid.IntRange(1, 6).Draw(t, "concurrency"),
+		c := Config{
+			Job: &j, Source: src, Destination: dst, Ledger: recorded, Concurrency: rapid.IntRange(1, 9).Draw(t, "concurrency"),
 			Sinks: func() []diff.Sink { return []diff.Sink{Held(got, ""), plan, sender} },
-		})
+		}
+		var totals run.FinderTotals
+		var err error
+		synctest.Test(tt, func(*testing.T) { totals, err = Pass(context.Background(), c) })
 		if err != nil {
 			t.Fatal(err)
 		}
