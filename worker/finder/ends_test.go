@@ -2,6 +2,7 @@ package finder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,6 +34,8 @@ type end struct {
 	files    map[string]string // contents of objects that are read
 	kms      bool
 
+	noStartAfter bool
+
 	mu    sync.Mutex
 	calls int
 	fail  error // of every list call after the first few
@@ -57,6 +60,9 @@ func (e *end) List(ctx context.Context, r store.ListRequest) (*store.Page, error
 	e.mu.Unlock()
 	if failed {
 		return nil, e.fail
+	}
+	if e.noStartAfter && r.StartAfter != "" {
+		return nil, errors.New("start-after is not supported")
 	}
 	if e.pause != nil {
 		e.pause()

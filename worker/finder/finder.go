@@ -123,10 +123,10 @@ func flush(ctx context.Context, sinks []diff.Sink) error {
 func (c *Config) listing(prefixes []string, comparer func(string) list.Comparer) list.Config {
 	keys := c.Job.KeyMap()
 	l := list.Config{
-		Source: side(c.Source, job.KeyMap{}), Prefixes: prefixes, Concurrency: c.Concurrency, SpillDir: c.SpillDir, Comparer: comparer,
+		Source: side(c.Source, c.Job.Source, job.KeyMap{}), Prefixes: prefixes, Concurrency: c.Concurrency, SpillDir: c.SpillDir, Comparer: comparer,
 	}
 	if !c.Job.SkipCompare {
-		d := side(c.Destination, keys)
+		d := side(c.Destination, c.Job.Destination, keys)
 		l.Destination = &d
 	}
 	if c.OnProgress != nil {
@@ -143,12 +143,16 @@ func (c *Config) listing(prefixes []string, comparer func(string) list.Comparer)
 	return l
 }
 
-func side(e End, keys job.KeyMap) list.Side {
+// directoryBucket ends the names of S3 directory buckets. They list in no order and cannot begin after a key.
+const directoryBucket = "--x-s3"
+
+func side(e End, at job.Endpoint, keys job.KeyMap) list.Side {
 	can := e.Capabilities()
+	ordered := !strings.HasSuffix(at.Bucket, directoryBucket)
 	return list.Side{
-		Lister: e, Strip: keys.Strip, Add: keys.Add, StartAfter: can.StartAfter.Value,
+		Lister: e, Strip: keys.Strip, Add: keys.Add, StartAfter: can.StartAfter.Value && ordered,
 		// Others promise it, but nobody has looked: their order is checked, and cuts are careful.
-		ByteOrder: can.ListsUTF8Order.Value && can.Provider == job.AmazonS3,
+		ByteOrder: can.ListsUTF8Order.Value && can.Provider == job.AmazonS3 && ordered,
 	}
 }
 

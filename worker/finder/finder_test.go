@@ -414,6 +414,23 @@ func TestPrefixFile(t *testing.T) {
 	}
 }
 
+// Directory buckets list in no order and refuse start-after.
+func TestDirectoryBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := job.Defaults()
+		j.Source.Bucket = "fast--use1-az4--x-s3"
+		src, dst := newEnd(10, numbered(500, "k")...), newEnd(10, numbered(400, "k")...)
+		slices.Reverse(src.objects)
+		src.noStartAfter = true
+		src.pause = func() { time.Sleep(time.Second) }
+		got := newRecorder()
+		totals, err := Pass(t.Context(), Config{Job: &j, Source: src, Destination: dst, SpillDir: t.TempDir(), Sinks: func() []diff.Sink { return []diff.Sink{Held(got, "")} }})
+		if err != nil || len(got.got) != 100 || totals.SortedRanges != 2 || totals.ListedSource != 500 || totals.ListedDestination != 400 {
+			t.Errorf("%d decisions, %+v, %v", len(got.got), totals, err)
+		}
+	})
+}
+
 func TestKMSEndsAreComparedByTime(t *testing.T) {
 	j := job.Defaults()
 	src, dst := newEnd(10, numbered(4, "k")...), newEnd(10, numbered(4, "k")...)

@@ -339,3 +339,33 @@ func TestCanceledPass(t *testing.T) {
 		t.Error("a canceled pass had a result")
 	}
 }
+
+// So many pieces that they are merged on two levels come back whole and in order.
+func TestManyRuns(t *testing.T) {
+	const n = fanIn*fanIn + 100
+	s := &sorter{dir: t.TempDir()}
+	defer s.close()
+	for i := range n {
+		if err := s.add(&store.Object{Key: fmt.Sprintf("%05d", i*7919%n), Size: int64(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.spill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(s.levels) != 3 {
+		t.Errorf("%d levels", len(s.levels))
+	}
+	if err := s.begin(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		o, err := s.Next(t.Context())
+		if err != nil || o == nil || o.Key != fmt.Sprintf("%05d", i) {
+			t.Fatalf("object %d is %+v, %v", i, o, err)
+		}
+	}
+	if o, err := s.Next(t.Context()); o != nil || err != nil {
+		t.Errorf("more than was put in: %+v, %v", o, err)
+	}
+}
