@@ -33,7 +33,7 @@ type Ledger struct {
 	db   *sql.DB
 	task string
 
-	get, put *sql.Stmt
+	get, insert, replace *sql.Stmt
 }
 
 // Open opens the ledger of a task, and makes the table when it is new.
@@ -42,12 +42,20 @@ func Open(ctx context.Context, db *sql.DB, task string) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{db: db, task: task}
-	var err error
-	if l.get, err = db.PrepareContext(ctx, `SELECT doc FROM ledger WHERE task = ? AND key = ?`); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
-	}
-	if l.put, err = db.PrepareContext(ctx, `INSERT OR REPLACE INTO ledger (task, key, status, class, worker, seq, doc) VALUES (?, ?, ?, ?, ?, ?, ?)`); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+	const row = ` INTO ledger (task, key, status, class, worker, seq, doc) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	for _, s := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&l.get, `SELECT doc FROM ledger WHERE task = ? AND key = ?`},
+		{&l.insert, `INSERT OR IGNORE` + row},
+		{&l.replace, `INSERT OR REPLACE` + row},
+	} {
+		stmt, err := db.PrepareContext(ctx, s.sql)
+		if err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+		*s.to = stmt
 	}
 	return l, nil
 }
@@ -154,18 +162,10 @@ func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.R
 func (l *Ledger) PutBatch(ctx context.Context, puts []ledger.Put) ([]ledger.PutOutcome, error) {
 	outcomes := make([]ledger.PutOutcome, len(puts))
 	err := databasesqlite.Do(ctx, l.db, func(tx *sql.Tx) error {
-		get, put := tx.StmtContext(ctx, l.get), tx.StmtContext(ctx, l.put)
+		w := writer{l, tx.StmtContext(ctx, l.get), tx.StmtContext(ctx, l.insert), tx.StmtContext(ctx, l.replace)}
 		for i := range puts {
-			old, err := l.one(ctx, get, puts[i].Record.Key)
-			if err != nil {
-				return err
-			}
-			outcomes[i] = ledger.PutOutcome{Replaced: old}
-			if expect := puts[i].Expect; expect != nil && *expect != revisionOf(old) {
-				outcomes[i].Err = ledger.ErrConflict
-				continue
-			}
-			if err := l.store(ctx, put, &puts[i].Record); err != nil {
+			var err error
+			if outcomes[i], err = w.put(ctx, &puts[i]); err != nil {
 				return err
 			}
 		}
@@ -177,6 +177,31 @@ func (l *Ledger) PutBatch(ctx context.Context, puts []ledger.Put) ([]ledger.PutO
 	return outcomes, nil
 }
 
+// writer writes rows in one transaction.
+type writer struct {
+	*Ledger
+	get, insert, replace *sql.Stmt
+}
+
+func (w *writer) put(ctx context.Context, p *ledger.Put) (ledger.PutOutcome, error) {
+	var none ledger.PutOutcome
+	if p.Expect == nil || *p.Expect == (ledger.Revision{}) {
+		// Most objects have no record yet: one statement finds that out and writes.
+		if n, err := w.store(ctx, w.insert, &p.Record); err != nil || n == 1 {
+			return none, err
+		}
+	}
+	old, err := w.one(ctx, w.get, p.Record.Key)
+	if err != nil {
+		return none, err
+	}
+	if p.Expect != nil && *p.Expect != revisionOf(old) {
+		return ledger.PutOutcome{Err: ledger.ErrConflict}, nil
+	}
+	_, err = w.store(ctx, w.replace, &p.Record)
+	return ledger.PutOutcome{Replaced: old}, err
+}
+
 func revisionOf(r *ledger.Record) ledger.Revision {
 	if r == nil {
 		return ledger.Revision{}
@@ -184,17 +209,21 @@ func revisionOf(r *ledger.Record) ledger.Revision {
 	return r.Revision()
 }
 
-func (l *Ledger) store(ctx context.Context, put *sql.Stmt, r *ledger.Record) error {
+// store runs one of the two statements that write a row, and returns how many rows it wrote.
+func (l *Ledger) store(ctx context.Context, write *sql.Stmt, r *ledger.Record) (int64, error) {
 	doc, err := encode(r)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var class any
 	if r.Status == ledger.Failed {
 		class = r.ErrorClass
 	}
-	_, err = put.ExecContext(ctx, l.task, r.Key, string(r.Status), class, r.Worker, r.Seq, doc)
-	return err
+	res, err := write.ExecContext(ctx, l.task, r.Key, string(r.Status), class, r.Worker, r.Seq, doc)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }
 
 // Failures implements ledger.Ledger. Records come by class and, within one, by key.

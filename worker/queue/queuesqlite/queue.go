@@ -17,13 +17,15 @@ import (
 	"github.com/datatransferhub/dth/worker/queue"
 )
 
-// The receipt of a message is its row and its receive count: every receive makes the earlier receipts stale.
+// The receipt of a message is its row and its lease: every receive begins a new lease, which makes the earlier receipts
+// stale. The receive count is another figure, because a lease that a crash cut off is not counted.
 const schema = `
 CREATE TABLE messages (
 	id INTEGER PRIMARY KEY AUTOINCREMENT,
 	queue INTEGER NOT NULL,
 	visible INTEGER NOT NULL,  -- Unix milliseconds from which it can be received
 	receives INTEGER NOT NULL DEFAULT 0,
+	lease INTEGER NOT NULL DEFAULT 0,
 	received INTEGER NOT NULL DEFAULT 0,
 	sent INTEGER NOT NULL,
 	body TEXT NOT NULL
@@ -99,11 +101,11 @@ func (q *Queue) prepare(ctx context.Context) error {
 		sql string
 	}{
 		{&q.insert, `INSERT INTO messages (queue, visible, sent, body) VALUES (?1, ?2, ?2, ?3)`},
-		{&q.receive, `UPDATE messages SET visible = ?1, receives = receives + 1, received = ?2
+		{&q.receive, `UPDATE messages SET visible = ?1, receives = receives + 1, lease = lease + 1, received = ?2
 			WHERE id IN (SELECT id FROM messages WHERE queue = ?3 AND visible <= ?2 ORDER BY visible, id LIMIT ?4)
-			RETURNING id, receives, sent, body`},
-		{&q.remove, `DELETE FROM messages WHERE id = ? AND receives = ?`},
-		{&q.extend, `UPDATE messages SET visible = ?1 WHERE id = ?2 AND receives = ?3 AND queue = ?4 AND visible > ?5 AND received + ?6 >= ?1`},
+			RETURNING id, receives, lease, sent, body`},
+		{&q.remove, `DELETE FROM messages WHERE id = ? AND lease = ? AND queue = ?`},
+		{&q.extend, `UPDATE messages SET visible = ?1 WHERE id = ?2 AND lease = ?3 AND queue = ?4 AND visible > ?5 AND received + ?6 >= ?1`},
 	} {
 		stmt, err := q.db.PrepareContext(ctx, s.sql)
 		if err != nil {
@@ -114,10 +116,19 @@ func (q *Queue) prepare(ctx context.Context) error {
 	return nil
 }
 
+// Close closes the prepared statements. The database stays open.
+func (q *Queue) Close() error {
+	err := errors.Join(q.insert.Close(), q.receive.Close(), q.remove.Close(), q.extend.Close())
+	if q.dead != nil {
+		err = errors.Join(err, q.dead.Close())
+	}
+	return err
+}
+
 // DeadLetters returns the queue that messages go to after queue.MaxReceives.
 func (q *Queue) DeadLetters() *Queue { return q.dead }
 
-// Len returns the number of messages in the queue, visible or not.
+// Len returns the number of messages in the queue, visible or not, as far as this Queue has sent and deleted them.
 func (q *Queue) Len() int64 { return q.length.Load() }
 
 // Send implements queue.Sender. All bodies are queued or none.
@@ -147,104 +158,6 @@ func (q *Queue) awake() {
 	q.wake = make(chan struct{})
 }
 
-// Receive implements queue.Queue.
-func (q *Queue) Receive(ctx context.Context, limit int, wait time.Duration) ([]queue.Message, error) {
-	deadline := time.NewTimer(wait)
-	defer deadline.Stop()
-	for {
-		q.mu.Lock()
-		wake := q.wake
-		q.mu.Unlock()
-		messages, err := q.take(ctx, limit)
-		if err != nil || len(messages) > 0 || wait <= 0 {
-			return messages, err
-		}
-		next, err := q.untilNext(ctx)
-		if err != nil {
-			return nil, err
-		}
-		appear := time.NewTimer(next)
-		select {
-		case <-wake:
-		case <-appear.C:
-		case <-deadline.C:
-			wait = 0
-		case <-ctx.Done():
-			appear.Stop()
-			return nil, ctx.Err()
-		}
-		appear.Stop()
-	}
-}
-
-// take receives what is visible, and moves to the dead letters what was received too often.
-func (q *Queue) take(ctx context.Context, limit int) ([]queue.Message, error) {
-	now := q.now()
-	var out, spent []queue.Message
-	err := databasesqlite.Do(ctx, q.db, func(tx *sql.Tx) error {
-		received, err := q.received(ctx, tx, now, limit)
-		if err != nil {
-			return err
-		}
-		out, spent = nil, nil
-		for _, m := range received {
-			if q.dead != nil && m.Receives > queue.MaxReceives {
-				spent = append(spent, m)
-			} else {
-				out = append(out, m)
-			}
-		}
-		for _, m := range spent {
-			if _, err := tx.ExecContext(ctx, `UPDATE messages SET queue = ?, visible = ?, receives = 0 WHERE id = ?`, q.deadLabel, now.UnixMilli(), m.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("receiving: %w", err)
-	}
-	if len(spent) > 0 {
-		q.length.Add(-int64(len(spent)))
-		q.dead.length.Add(int64(len(spent)))
-		q.dead.awake()
-	}
-	return out, nil
-}
-
-func (q *Queue) received(ctx context.Context, tx *sql.Tx, now time.Time, limit int) ([]queue.Message, error) {
-	rows, err := tx.StmtContext(ctx, q.receive).QueryContext(ctx, now.Add(queue.Visibility).UnixMilli(), now.UnixMilli(), q.id, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out []queue.Message
-	for rows.Next() {
-		var id, sent int64
-		var m queue.Message
-		if err := rows.Scan(&id, &m.Receives, &sent, &m.Body); err != nil {
-			return nil, err
-		}
-		m.ID = strconv.FormatInt(id, 10)
-		m.Receipt = m.ID + "-" + strconv.Itoa(m.Receives)
-		m.Sent = time.UnixMilli(sent).UTC()
-		out = append(out, m)
-	}
-	return out, rows.Err()
-}
-
-// untilNext returns how long it is until the next message becomes visible, at least a millisecond.
-func (q *Queue) untilNext(ctx context.Context) (time.Duration, error) {
-	var at sql.NullInt64
-	if err := q.db.QueryRowContext(ctx, `SELECT min(visible) FROM messages WHERE queue = ?`, q.id).Scan(&at); err != nil {
-		return 0, fmt.Errorf("receiving: %w", err)
-	}
-	if !at.Valid {
-		return time.Hour, nil
-	}
-	return max(time.UnixMilli(at.Int64).Sub(q.now()), time.Millisecond), nil
-}
-
 // Delete implements queue.Queue.
 func (q *Queue) Delete(ctx context.Context, messages []queue.Message) error {
 	var gone int64
@@ -252,11 +165,11 @@ func (q *Queue) Delete(ctx context.Context, messages []queue.Message) error {
 		remove := tx.StmtContext(ctx, q.remove)
 		gone = 0
 		for i := range messages {
-			id, receives, err := parseReceipt(messages[i].Receipt)
-			if err != nil {
-				return err
+			id, lease, ok := parseReceipt(messages[i].Receipt)
+			if !ok {
+				continue // no message of this queue, so it is gone from it
 			}
-			res, err := remove.ExecContext(ctx, id, receives)
+			res, err := remove.ExecContext(ctx, id, lease, q.id)
 			if err != nil {
 				return err
 			}
@@ -286,15 +199,20 @@ func (q *Queue) Extend(ctx context.Context, messages []queue.Message, d time.Dur
 		failed = nil
 		extend := tx.StmtContext(ctx, q.extend)
 		for i := range messages {
-			id, receives, err := parseReceipt(messages[i].Receipt)
+			id, lease, ok := parseReceipt(messages[i].Receipt)
+			if !ok {
+				failed = append(failed, i)
+				continue
+			}
+			res, err := extend.ExecContext(ctx, now.Add(d).UnixMilli(), id, lease, q.id, now.UnixMilli(), queue.MaxLease.Milliseconds())
 			if err != nil {
 				return err
 			}
-			res, err := extend.ExecContext(ctx, now.Add(d).UnixMilli(), id, receives, q.id, now.UnixMilli(), queue.MaxLease.Milliseconds())
+			n, err := res.RowsAffected()
 			if err != nil {
 				return err
 			}
-			if n, err := res.RowsAffected(); err != nil || n == 0 {
+			if n == 0 {
 				failed = append(failed, i)
 			}
 		}
@@ -310,14 +228,11 @@ func (q *Queue) Extend(ctx context.Context, messages []queue.Message, d time.Dur
 	return nil
 }
 
-func parseReceipt(receipt string) (id, receives int64, err error) {
+func parseReceipt(receipt string) (id, lease int64, ok bool) {
 	a, b, _ := strings.Cut(receipt, "-")
 	id, errA := strconv.ParseInt(a, 10, 64)
-	receives, errB := strconv.ParseInt(b, 10, 64)
-	if errA != nil || errB != nil {
-		return 0, 0, fmt.Errorf("%q is no receipt of this queue", receipt)
-	}
-	return id, receives, nil
+	lease, errB := strconv.ParseInt(b, 10, 64)
+	return id, lease, errA == nil && errB == nil
 }
 
 // Depth implements queue.Queue.

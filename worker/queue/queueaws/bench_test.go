@@ -1,0 +1,131 @@
+//go:build unix
+
+package queueaws_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"github.com/datatransferhub/dth/worker/queue/queueaws"
+)
+
+// constantServer gives one answer to everything; its own cost is measured by BenchmarkPlainPost.
+func constantServer(b *testing.B, answer string) *httptest.Server {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header()["Content-Type"] = []string{"application/x-amz-json-1.0"}
+		w.Header()["Content-Length"] = []string{strconv.Itoa(len(answer))}
+		_, _ = io.WriteString(w, answer)
+	}))
+	b.Cleanup(s.Close)
+	return s
+}
+
+func tenSent() string {
+	var parts []string
+	for i := range 10 {
+		parts = append(parts, fmt.Sprintf(`{"Id":"%d","MessageId":"5fea7756-0ea4-451a-a703-a558b933e274","MD5OfMessageBody":"fafb00f5732ab283681e124bf8747ed1"}`, i))
+	}
+	return `{"Successful":[` + strings.Join(parts, ",") + `]}`
+}
+
+func tenBodies() []string {
+	bodies := make([]string, 10)
+	for i := range bodies {
+		bodies[i] = fmt.Sprintf(`{"v":1,"kind":"object","run":"20260101T000000.000000Z","key":"photos/2026/01/%08d.jpg","size":4096,`+
+			`"etag":"d41d8cd98f00b204e9800998ecf8427e","modified":"2026-01-01T00:00:00Z","op":"copy"}`, i)
+	}
+	return bodies
+}
+
+func benchConfig(url string) aws.Config {
+	return aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(url),
+		Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("AK", "secret", "")),
+	}
+}
+
+// measure reports the CPU of the whole process, server included, for each call.
+func measure(b *testing.B, f func() error) {
+	if err := f(); err != nil {
+		b.Fatal(err)
+	}
+	before := cpu(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if err := f(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
+}
+
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkSend is one SendMessageBatch of ten messages.
+func BenchmarkSend(b *testing.B) {
+	s := constantServer(b, tenSent())
+	q, err := queueaws.Open(b.Context(), benchConfig(s.URL), s.URL+"/q", queueaws.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	bodies := tenBodies()
+	measure(b, func() error { return q.Send(b.Context(), bodies) })
+}
+
+// BenchmarkSendWithSDK is the same by the SDK's client.
+func BenchmarkSendWithSDK(b *testing.B) {
+	s := constantServer(b, tenSent())
+	client := sqs.NewFromConfig(benchConfig(s.URL), func(o *sqs.Options) { o.DisableMessageChecksumValidation = true })
+	bodies := tenBodies()
+	measure(b, func() error {
+		in := &sqs.SendMessageBatchInput{QueueUrl: aws.String(s.URL + "/q")}
+		for i := range bodies {
+			in.Entries = append(in.Entries, types.SendMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), MessageBody: &bodies[i]})
+		}
+		_, err := client.SendMessageBatch(b.Context(), in)
+		return err
+	})
+}
+
+// BenchmarkPlainPost is what net/http on both sides costs without anything of ours.
+func BenchmarkPlainPost(b *testing.B) {
+	s := constantServer(b, tenSent())
+	body := strings.Join(tenBodies(), "")
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	measure(b, func() error {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodPost, s.URL, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	})
+}
