@@ -52,8 +52,8 @@ type FinderTotals struct {
 
 // Tally is a number of objects and their bytes.
 type Tally struct {
-	Objects int64
-	Bytes   int64
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
 }
 
 // Counters are the absolute totals of one worker within one run. Each covers the ledger records of

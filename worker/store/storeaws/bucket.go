@@ -46,7 +46,7 @@ type Bucket struct {
 	caps     endpoint.Capabilities
 
 	credentials *credentialCache // nil: anonymous
-	signer      *v4.Signer
+	signing     atomic.Pointer[signer]
 
 	small   *http.Transport // listings, metadata, small bodies
 	bulk    *http.Transport // streams, with large buffers
@@ -73,7 +73,6 @@ func Open(ctx context.Context, e job.Endpoint, o Options) (*Bucket, error) {
 		name:     e.Bucket,
 		endpoint: e,
 		caps:     caps,
-		signer:   v4.NewSigner(func(s *v4.SignerOptions) { s.DisableURIPathEscaping = true }),
 	}
 	cfg, err := accessConfig(ctx, e, o)
 	if err != nil {
@@ -129,6 +128,22 @@ func firstOf(values ...string) string {
 		}
 	}
 	return ""
+}
+
+// signer signs with one secret. The SDK's signer keeps derived keys by access key id alone, so a secret that was rotated
+// under the same id needs a new one.
+type signer struct {
+	*v4.Signer
+	secret string
+}
+
+func (b *Bucket) signerFor(c aws.Credentials) *signer {
+	s := b.signing.Load()
+	if s == nil || s.secret != c.SecretAccessKey {
+		s = &signer{v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }), c.SecretAccessKey}
+		b.signing.Store(s)
+	}
+	return s
 }
 
 // credentialCache keeps the last credentials until shortly before they expire. Refresh throws them

@@ -110,7 +110,7 @@ func info(h http.Header) store.Info {
 		StorageClass: h.Get("X-Amz-Storage-Class"),
 		SSE:          h.Get(hSSE),
 		Restored:     restored(h.Get("X-Amz-Restore")),
-		Checksum:     checksum(h),
+		Checksum:     checksumOf(h),
 		DeleteMarker: h.Get("X-Amz-Delete-Marker") == "true",
 	}
 	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
@@ -149,7 +149,7 @@ func headers(h http.Header) store.Headers {
 
 var checksumAlgorithms = [...]string{"CRC64NVME", "CRC32C", "CRC32", "SHA256", "SHA1"}
 
-func checksum(h http.Header) store.Checksum {
+func checksumOf(h http.Header) store.Checksum {
 	for _, a := range checksumAlgorithms {
 		if v := h.Get("X-Amz-Checksum-" + a); v != "" {
 			composite := h.Get("X-Amz-Checksum-Type") == "COMPOSITE" || strings.Contains(v, "-")

@@ -128,7 +128,7 @@ func (b *Bucket) sign(ctx context.Context, req *http.Request, c *call) error {
 	}
 	req.Header[hSHA256] = []string{hash}
 	at := time.Now().Add(time.Duration(b.skew.Load()))
-	if err := b.signer.SignHTTP(ctx, creds, req, hash, "s3", b.region, at); err != nil {
+	if err := b.signerFor(creds).SignHTTP(ctx, creds, req, hash, "s3", b.region, at); err != nil {
 		return &failure.Error{Class: failure.BadCredentials, Op: c.op, Target: b.target(c.key), Err: err}
 	}
 	return nil

@@ -90,7 +90,7 @@ func written(h http.Header) store.Written {
 	return store.Written{
 		ETag:      strings.Trim(h.Get(hETag), `"`),
 		VersionID: h.Get(hVersion),
-		Checksum:  checksum(h),
+		Checksum:  checksumOf(h),
 		SSE:       h.Get(hSSE),
 	}
 }
