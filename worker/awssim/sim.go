@@ -5,6 +5,7 @@ package awssim
 
 import (
 	"encoding/json"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"strconv"
@@ -237,6 +238,9 @@ func (q *request) respond(w http.ResponseWriter, answer []byte, err error) {
 	h := w.Header()
 	h["Content-Type"] = []string{"application/x-amz-json-1.0"}
 	h["X-Amzn-Requestid"] = []string{"SIM"}
+	if q.call.Service == "DynamoDB" {
+		h["X-Amz-Crc32"] = []string{strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer)), 10)}
+	}
 	h["Content-Length"] = []string{strconv.Itoa(len(answer))}
 	w.WriteHeader(status)
 	_, _ = w.Write(answer) // a client that has gone needs no answer

@@ -52,6 +52,17 @@ func (q *request) bucketLocation() error {
 	return q.respondXML(append(b, "</LocationConstraint>"...))
 }
 
+func (q *request) bucketEncryption() error {
+	sse := q.sim.quirks.DefaultSSE
+	if sse == "" {
+		return refuse(http.StatusNotFound, "ServerSideEncryptionConfigurationNotFoundError", "The server side encryption configuration was not found")
+	}
+	b := []byte(xmlHeader + "<ServerSideEncryptionConfiguration" + xmlns + "><Rule><ApplyServerSideEncryptionByDefault>")
+	b = element(b, "SSEAlgorithm", sse)
+	b = append(b, "</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>"...)
+	return q.respondXML(append(b, "</ServerSideEncryptionConfiguration>"...))
+}
+
 type deleteDocument struct {
 	Quiet  bool
 	Object []struct{ Key, VersionId, ETag string }

@@ -8,7 +8,7 @@ import (
 
 // operations are the names under which requests are counted.
 var operations = []string{
-	"ListBuckets", "HeadBucket", "CreateBucket", "GetBucketLocation", "ListObjects", "ListObjectsV2",
+	"ListBuckets", "HeadBucket", "CreateBucket", "GetBucketLocation", "GetBucketEncryption", "ListObjects", "ListObjectsV2",
 	"ListMultipartUploads", "ListParts", "GetObject", "HeadObject", "PutObject", "CopyObject", "DeleteObject",
 	"DeleteObjects", "GetObjectTagging", "PutObjectTagging", "CreateMultipartUpload", "UploadPart", "UploadPartCopy",
 	"CompleteMultipartUpload", "AbortMultipartUpload", "Other",

@@ -135,12 +135,14 @@ func (q *request) routeBucket() (string, func(*request) error) {
 		return "DeleteObjects", (*request).deleteObjects
 	case method == http.MethodGet && has("location"):
 		return "GetBucketLocation", (*request).bucketLocation
+	case method == http.MethodGet && has("encryption"):
+		return "GetBucketEncryption", (*request).bucketEncryption
 	case method == http.MethodGet && has("uploads"):
 		return "ListMultipartUploads", (*request).listUploads
 	case method == http.MethodGet && q.query.Get("list-type") == "2":
 		return "ListObjectsV2", (*request).listObjects
 	case method == http.MethodGet && !has("versioning") && !has("acl") && !has("policy") && !has("ownershipControls") &&
-		!has("notification") && !has("encryption") && !has("versions"):
+		!has("notification") && !has("versions"):
 		return "ListObjects", (*request).listObjects
 	}
 	return "Other", (*request).unknown

@@ -185,6 +185,12 @@ func TestWriteQuirks(t *testing.T) {
 			if string(out.ServerSideEncryption) != q.DefaultSSE {
 				t.Errorf("encryption = %s", out.ServerSideEncryption)
 			}
+			def, err := c.GetBucketEncryption(ctx, &s3.GetBucketEncryptionInput{Bucket: aws.String("b")})
+			if q.DefaultSSE == "" {
+				wantCode(t, err, "ServerSideEncryptionConfigurationNotFoundError", 404)
+			} else if err != nil || string(def.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm) != q.DefaultSSE {
+				t.Errorf("bucket encryption = %+v, %v", def, err)
+			}
 			if _, err := c.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: aws.String("b"), Key: aws.String("k")}); (err != nil) != q.NoTags {
 				t.Errorf("tagging: %v", err)
 			}
