@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
-	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
@@ -79,12 +78,15 @@ func runCopy(ctx context.Context, f *transferFlags, j *job.Job, rep *report, pro
 		Job: j, Source: e.source, Destination: e.destination, Shared: e.destination.Shares(e.source),
 		Queue: records.queue, Ledger: records.ledger, Runs: records.runs, Uploads: records.uploads, Resumable: f.state != "",
 		RunID: newRunID(), Trigger: "manual", Version: version, Prove: prove, ListConcurrency: f.listConcurrency,
-		Sinks: []diff.Sink{rep}, OnOutcome: rep.outcome, OnProgress: screen.progress, Log: logger(f.verbose),
+		PrefixFile: e.prefixFile(), Sinks: rep.sinks(), OnOutcome: rep.outcome, OnProgress: screen.progress, Log: logger(f.verbose),
 	})
 	screen.end()
 	if res != nil {
 		s := summarize(res)
 		s.print(screen)
+		if s.Failed > 0 && rep.file == nil {
+			screen.line("--report FILE names what fails, and why")
+		}
 		if f.json {
 			if jsonErr := s.printJSON(os.Stdout); jsonErr != nil {
 				return jsonErr

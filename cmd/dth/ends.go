@@ -11,6 +11,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
@@ -19,11 +20,23 @@ import (
 // ends are the two opened buckets of a transfer.
 type ends struct {
 	source, destination *storeaws.Bucket
+	lists               *storeaws.Bucket // that holds the prefix list; the source unless the job names another
+}
+
+// prefixFile returns where the prefix list is read from.
+func (e *ends) prefixFile() finder.Getter {
+	if e.lists == nil {
+		return e.source
+	}
+	return e.lists
 }
 
 func (e *ends) close() {
-	e.source.Close()
-	e.destination.Close()
+	for _, b := range []*storeaws.Bucket{e.source, e.destination, e.lists} {
+		if b != nil {
+			b.Close()
+		}
+	}
 }
 
 // openEnds opens both ends and makes sure that they can be reached, before anything is written.
@@ -45,7 +58,14 @@ func openEndsWith(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, e
 	if err != nil {
 		return nil, usageError(fmt.Errorf("destination: %w", err))
 	}
-	e := &ends{source, destination}
+	e := &ends{source: source, destination: destination}
+	if name := j.Selection.PrefixFileBucket; name != "" && name != j.Source.Bucket {
+		at := j.Source
+		at.Bucket, at.ExpectedOwner = name, ""
+		if e.lists, err = storeaws.Open(ctx, at, o); err != nil {
+			return nil, usageError(fmt.Errorf("bucket of the prefix list: %w", err))
+		}
+	}
 	for _, end := range []struct {
 		bucket *storeaws.Bucket
 		names  preflight.Names

@@ -17,6 +17,7 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/solo"
 	"github.com/datatransferhub/dth/worker/units"
@@ -33,7 +34,10 @@ sizes and the largest objects. Nothing is written. Exit codes are those of copy;
 		Args:    twoAddresses,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan := &finder.Plan{}
-			totals, seconds, err := compare(cmd.Context(), &f, args, plan)
+			totals, seconds, err := compare(cmd.Context(), &f, args, func(j *job.Job) diff.Sink {
+				plan.GiantThreshold = j.GiantThreshold
+				return plan
+			})
 			if err != nil {
 				return err
 			}
@@ -77,7 +81,7 @@ destination. It exits with 1 on any difference.`,
 		Args:    twoAddresses,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			printer := &differences{out: cmd.OutOrStdout()}
-			totals, seconds, err := compare(cmd.Context(), &f, args, printer)
+			totals, seconds, err := compare(cmd.Context(), &f, args, func(*job.Job) diff.Sink { return finder.Held(printer, "") })
 			if err != nil {
 				return err
 			}
@@ -101,7 +105,7 @@ destination. It exits with 1 on any difference.`,
 }
 
 // compare makes one pass that queues nothing.
-func compare(ctx context.Context, f *transferFlags, args []string, sink diff.Sink) (run.FinderTotals, float64, error) {
+func compare(ctx context.Context, f *transferFlags, args []string, sink func(*job.Job) diff.Sink) (run.FinderTotals, float64, error) {
 	j, err := f.job(args[0], args[1])
 	if err != nil {
 		return run.FinderTotals{}, 0, err
@@ -120,8 +124,8 @@ func compare(ctx context.Context, f *transferFlags, args []string, sink diff.Sin
 	}
 	defer e.close()
 	c := finder.Config{
-		Job: j, Source: e.source, Destination: e.destination, Concurrency: f.listConcurrency,
-		Sinks:      func() []diff.Sink { return []diff.Sink{sink} },
+		Job: j, Source: e.source, Destination: e.destination, PrefixFile: e.prefixFile(), Concurrency: f.listConcurrency,
+		Sinks:      func() []diff.Sink { return []diff.Sink{sink(j)} },
 		OnProgress: func(p finder.Progress) { screen.progress(listing(p)) },
 	}
 	if f.state != "" {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/ledger"
 )
 
@@ -75,11 +76,16 @@ func (r *report) outcome(rec ledger.Record) {
 	r.write(l)
 }
 
-// Decide reports what the finder left out.
-func (r *report) Decide(_ context.Context, batch []diff.Decision) error {
+// sinks returns what the finder tells its decisions to: nothing when nobody wants a report.
+func (r *report) sinks() []diff.Sink {
 	if r.file == nil {
 		return nil
 	}
+	return []diff.Sink{finder.Held(r, "")}
+}
+
+// Decide reports what the finder left out.
+func (r *report) Decide(_ context.Context, batch []diff.Decision) error {
 	for i := range batch {
 		switch v := &batch[i]; v.Kind {
 		case diff.Skipped:

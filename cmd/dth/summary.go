@@ -124,6 +124,9 @@ func (s *summary) printJSON(w io.Writer) error { return json.NewEncoder(w).Encod
 func (s *summary) print(out *screen) {
 	out.line("listed %d at the source, %d at the destination: %d same, %d new, %d changed, %d skipped, %d extraneous",
 		s.ListedSource, s.ListedDestination, s.Same, s.New, s.Changed, s.Skipped, s.Extraneous)
+	if skipped := s.skips(); len(skipped) > 0 {
+		out.line("skipped: %s", counts(skipped))
+	}
 	rate := ""
 	if s.Seconds > 0 {
 		rate = fmt.Sprintf(" (%.0f objects/s, %s/s)", float64(s.Copied)/s.Seconds, units.FormatSize(int64(float64(s.Bytes)/s.Seconds)))
@@ -136,11 +139,22 @@ func (s *summary) print(out *screen) {
 		out.line("%d objects were deleted at the source before they were copied", s.Gone)
 	}
 	if s.Failed > 0 {
-		out.line("%d objects failed: %s; --report FILE names them", s.Failed, counts(s.Errors))
+		out.line("%d failed: %s", s.Failed, counts(s.Errors))
 	}
 	if s.Proved {
 		out.line("%s", s.agreement())
 	}
+}
+
+// skips returns why objects were skipped.
+func (s *summary) skips() map[string]int64 {
+	out := map[string]int64{}
+	for name, n := range s.Reasons {
+		if reason, ok := strings.CutPrefix(name, "skipped:"); ok {
+			out[reason] = n
+		}
+	}
+	return out
 }
 
 // agreement says in a sentence what the proof found.
@@ -150,10 +164,10 @@ func (s *summary) agreement() string {
 	}
 	text := "both sides were compared again and agree"
 	if s.Named > 0 {
-		text += fmt.Sprintf(", but for %d objects named as failed or skipped", s.Named)
+		text += fmt.Sprintf(", but for %d named as failed or skipped", s.Named)
 	}
 	if s.Newer > 0 {
-		text += fmt.Sprintf(", but for %d objects written at the source since", s.Newer)
+		text += fmt.Sprintf(", but for %d written at the source since", s.Newer)
 	}
 	return text
 }

@@ -72,6 +72,8 @@ type Config struct {
 	Prove bool
 	// ListConcurrency is the number of ranges listed at once; 0 is 32.
 	ListConcurrency int
+	// PrefixFile is where the job's prefix list is read from; nil: the source.
+	PrefixFile finder.Getter
 	// Sinks get every decision but "same", beside the queue.
 	Sinks      []diff.Sink
 	OnOutcome  func(ledger.Record)
@@ -233,7 +235,7 @@ func (t *transferring) find(ctx context.Context) (run.FinderTotals, error) {
 		all = append(all, extraneous)
 	}
 	totals, err := finder.Pass(ctx, finder.Config{
-		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
+		Job: t.Job, Source: t.Source, Destination: t.Destination, PrefixFile: t.PrefixFile, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
 		Sinks:      func() []diff.Sink { return all },
 		OnProgress: func(p finder.Progress) { t.listed.Store(p.Source) },
 	})
@@ -274,10 +276,10 @@ func (t *transferring) prove(ctx context.Context, r *run.Run, res *Result) error
 	r.State = run.Proving
 	var proof *proof
 	_, err := finder.Pass(ctx, finder.Config{
-		Job: t.Job, Source: t.Source, Destination: t.Destination, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
+		Job: t.Job, Source: t.Source, Destination: t.Destination, PrefixFile: t.PrefixFile, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
 		Sinks: func() []diff.Sink {
 			proof = newProof(t.Ledger, t.RunID, t.began)
-			return []diff.Sink{proof}
+			return []diff.Sink{finder.Held(proof, t.SpillDir)}
 		},
 	})
 	if err != nil {
