@@ -83,7 +83,7 @@ func serve(in io.Reader, out io.Writer) error {
 	}
 	dead := aws.CreateQueue("dead", awssim.QueueOptions{})
 	work := aws.CreateQueue(queueName, awssim.QueueOptions{Visibility: queue.Visibility, MaxReceives: queue.MaxReceives, DeadLetters: dead})
-	ledger := aws.CreateTable(ledgerTable, awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{"Failures": {Hash: "ErrorClass", Range: "ObjectKey"}})
+	ledger := aws.CreateTable(ledgerTable, awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{"Failures": {Hash: "FailureShard", Range: "ObjectKey"}})
 	aws.CreateTable(runTable, awssim.Index{Hash: "PK", Range: "SK"}, nil)
 	at.Queue, at.DeadLetters = work.URL(), dead.URL()
 	if err := enc.Encode(at); err != nil {
