@@ -176,12 +176,16 @@ func (c *Consumer) begin(ctx, work context.Context, m queue.Message) bool {
 	return true
 }
 
-// undecodable leaves a message for the dead-letter queue; one that a newer release may know is handed
-// back soon, so that a worker of that release gets it.
+// undecodable leaves a message for the dead-letter queue: its receives are used up at once, because waiting mends nothing.
+// One that a newer release may know is handed back for a while, so that a worker of that release gets it.
 func (c *Consumer) undecodable(work context.Context, m queue.Message, err error) {
 	c.record.malformed.Add(1)
 	c.Log.Warn("message cannot be read", "id", m.ID, "receives", m.Receives, "error", err)
-	c.release(work, m, c.handBackDelay(m.Receives))
+	var wait time.Duration
+	if errors.Is(err, message.ErrUnknown) {
+		wait = c.handBackDelay(m.Receives)
+	}
+	c.release(work, m, wait)
 }
 
 // giveBack returns messages that were never begun. A fresh message takes the place of each, so that
