@@ -33,31 +33,49 @@ func TestDecode(t *testing.T) {
 		want      Result
 	}{
 		{"empty", header + `<Name>b</Name><KeyCount>0</KeyCount></ListBucketResult>`, Result{}},
-		{"one object", header + `<Contents><Key>a/b</Key><LastModified>2024-02-29T23:59:58.123Z</LastModified><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag>` +
-			`<Size>12</Size><Owner><ID>x</ID><Key>no</Key></Owner><StorageClass>GLACIER</StorageClass></Contents></ListBucketResult>`,
+		{
+			"one object", header + `<Contents><Key>a/b</Key><LastModified>2024-02-29T23:59:58.123Z</LastModified><ETag>&quot;d41d8cd98f00b204e9800998ecf8427e&quot;</ETag>` +
+				`<Size>12</Size><Owner><ID>x</ID><Key>no</Key></Owner><StorageClass>GLACIER</StorageClass></Contents></ListBucketResult>`,
 			Result{Page: store.Page{Objects: []store.Object{{
 				Key: "a/b", Modified: at("2024-02-29T23:59:58.123Z"), ETag: "d41d8cd98f00b204e9800998ecf8427e", Size: 12, StorageClass: "GLACIER",
-			}}}}},
-		{"truncated with token, and encoding said last", header + `<IsTruncated>true</IsTruncated><Contents><Key>a%2Fb+c%2B</Key><Size>1</Size></Contents>` +
-			`<NextContinuationToken>t%20k</NextContinuationToken><CommonPrefixes><Prefix>x%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListBucketResult>`,
-			Result{Truncated: true, Page: store.Page{Next: "t%20k", Prefixes: []string{"x/"}, Objects: []store.Object{{Key: "a/b c+", Size: 1}}}}},
-		{"marker", header + `<IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextMarker>a%0A</NextMarker></ListBucketResult>`,
-			Result{Truncated: true, NextMarker: "a\n"}},
-		{"entities, comments, character data", header + `<Contents><Key>&#13;&#x0a;<!-- > -->&amp;<![CDATA[<&]]>b]]]></Key></Contents></ListBucketResult>`,
-			Result{Page: store.Page{Objects: []store.Object{{Key: "\r\n&<&b]]]>"}}}}},
-		{"restored", header + `<Contents><Key>a</Key><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>` +
-			`<RestoreExpiryDate>2030-01-01T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents></ListBucketResult>`,
-			Result{Page: store.Page{Objects: []store.Object{{Key: "a", StorageClass: "DEEP_ARCHIVE", Restored: true}}}}},
-		{"restore under way", header + `<Contents><Key>a</Key><StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress>` +
-			`</RestoreStatus></Contents></ListBucketResult>`,
-			Result{Page: store.Page{Objects: []store.Object{{Key: "a", StorageClass: "GLACIER"}}}}},
-		{"quotes of ETags", header + `<Contents><Key>1</Key><ETag>"a"</ETag></Contents><Contents><Key>2</Key><ETag>&quot;&quot;</ETag></Contents>` +
-			`<Contents><Key>3</Key><ETag>&quot;"b"&quot;</ETag></Contents><Contents><Key>4</Key><ETag>c&quot;</ETag></Contents></ListBucketResult>`,
-			Result{Page: store.Page{Objects: []store.Object{{Key: "1", ETag: "a"}, {Key: "2"}, {Key: "3", ETag: `"b"`}, {Key: "4", ETag: `c"`}}}}},
-		{"other order, blanks in tags, time with an offset", header + "<Contents ><Size>7</Size ><ETag\n>e</ETag><LastModified>2024-01-01T02:00:00+02:00</LastModified><Key>k</Key\t></Contents></ListBucketResult>",
-			Result{Page: store.Page{Objects: []store.Object{{Key: "k", Size: 7, ETag: "e", Modified: at("2024-01-01T00:00:00Z")}}}}},
-		{"namespace prefix, attributes with >", `<s3:ListBucketResult a=">" xmlns:s3='x'><s3:Contents><s3:Key>k</s3:Key></s3:Contents><Empty/></s3:ListBucketResult>`,
-			Result{Page: store.Page{Objects: []store.Object{{Key: "k"}}}}},
+			}}}},
+		},
+		{
+			"truncated with token, and encoding said last", header + `<IsTruncated>true</IsTruncated><Contents><Key>a%2Fb+c%2B</Key><Size>1</Size></Contents>` +
+				`<NextContinuationToken>t%20k</NextContinuationToken><CommonPrefixes><Prefix>x%2F</Prefix></CommonPrefixes><EncodingType>url</EncodingType></ListBucketResult>`,
+			Result{Truncated: true, Page: store.Page{Next: "t%20k", Prefixes: []string{"x/"}, Objects: []store.Object{{Key: "a/b c+", Size: 1}}}},
+		},
+		{
+			"marker", header + `<IsTruncated>true</IsTruncated><EncodingType>url</EncodingType><NextMarker>a%0A</NextMarker></ListBucketResult>`,
+			Result{Truncated: true, NextMarker: "a\n"},
+		},
+		{
+			"entities, comments, character data", header + `<Contents><Key>&#13;&#x0a;<!-- > -->&amp;<![CDATA[<&]]>b]]]></Key></Contents></ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "\r\n&<&b]]]>"}}}},
+		},
+		{
+			"restored", header + `<Contents><Key>a</Key><StorageClass>DEEP_ARCHIVE</StorageClass><RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>` +
+				`<RestoreExpiryDate>2030-01-01T00:00:00Z</RestoreExpiryDate></RestoreStatus></Contents></ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "a", StorageClass: "DEEP_ARCHIVE", Restored: true}}}},
+		},
+		{
+			"restore under way", header + `<Contents><Key>a</Key><StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress>` +
+				`</RestoreStatus></Contents></ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "a", StorageClass: "GLACIER"}}}},
+		},
+		{
+			"quotes of ETags", header + `<Contents><Key>1</Key><ETag>"a"</ETag></Contents><Contents><Key>2</Key><ETag>&quot;&quot;</ETag></Contents>` +
+				`<Contents><Key>3</Key><ETag>&quot;"b"&quot;</ETag></Contents><Contents><Key>4</Key><ETag>c&quot;</ETag></Contents></ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "1", ETag: "a"}, {Key: "2"}, {Key: "3", ETag: `"b"`}, {Key: "4", ETag: `c"`}}}},
+		},
+		{
+			"other order, blanks in tags, time with an offset", header + "<Contents ><Size>7</Size ><ETag\n>e</ETag><LastModified>2024-01-01T02:00:00+02:00</LastModified><Key>k</Key\t></Contents></ListBucketResult>",
+			Result{Page: store.Page{Objects: []store.Object{{Key: "k", Size: 7, ETag: "e", Modified: at("2024-01-01T00:00:00Z")}}}},
+		},
+		{
+			"namespace prefix, attributes with >", `<s3:ListBucketResult a=">" xmlns:s3='x'><s3:Contents><s3:Key>k</s3:Key></s3:Contents><Empty/></s3:ListBucketResult>`,
+			Result{Page: store.Page{Objects: []store.Object{{Key: "k"}}}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
