@@ -33,6 +33,14 @@ const (
 	Other              Class = "other"
 )
 
+// Classes returns every class but None, in order of their names.
+func Classes() []Class {
+	return []Class{
+		AccessDenied, Archived, BadCredentials, Canceled, Changed, Checksum, Conflict, DestinationRefuses, KMS, Network, NoSuchBucket,
+		NotFound, Other, Server, Throttled, TooLarge, WrongRegion,
+	}
+}
+
 // Retryable reports whether the same request may succeed later without anybody doing anything.
 func (c Class) Retryable() bool {
 	switch c {

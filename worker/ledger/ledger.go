@@ -70,10 +70,15 @@ type Ledger interface {
 
 	// Put writes a record and returns the one it replaced, nil when there was none. With expect
 	// not nil, the write happens only when the stored revision is *expect; otherwise ErrConflict.
+	// A record that is there already in this very revision counts as written: the answer to an
+	// earlier attempt was lost. What that one replaced is not known any more, so nil is returned.
+	// Keys are UTF-8; of Error, what Bounded leaves is stored.
 	Put(ctx context.Context, record Record, expect *Revision) (*Record, error)
 
 	// Failures returns failed records, of one error class or of all when class is empty, in key
-	// order within a class. It never scans the table.
+	// order within a class, the classes in order of their names. A page may be shorter than limit
+	// although more follow. A failed record without a class is listed as failure.Other. It never
+	// scans the table, and may lag behind Put for a moment.
 	Failures(ctx context.Context, class string, limit int, after string) (Page, error)
 }
 

@@ -2,15 +2,17 @@
 package ledgersqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/ledger"
 )
 
@@ -19,7 +21,7 @@ CREATE TABLE ledger (
 	task TEXT NOT NULL,
 	key TEXT NOT NULL,
 	status TEXT NOT NULL,
-	class TEXT,             -- of the error; NULL unless the status is FAILED
+	class TEXT,             -- of the error, never empty; NULL unless the status is FAILED
 	worker TEXT NOT NULL,
 	seq INTEGER NOT NULL,
 	doc TEXT NOT NULL,      -- the whole record
@@ -84,7 +86,7 @@ type document struct {
 func encode(r *ledger.Record) (string, error) {
 	doc, err := json.Marshal(document{
 		r.Status, r.Size, r.SourceETag, r.DestinationETag, r.Checksum, r.VerifiedBy, r.Sequencer, r.RunID, r.Attempts, r.Method,
-		r.ErrorClass, r.Error, millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq,
+		r.ErrorClass, ledger.Bounded(r.Error), millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq,
 	})
 	return string(doc), err
 }
@@ -113,6 +115,11 @@ func timeOf(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
+}
+
+// Close closes the prepared statements. The database stays open.
+func (l *Ledger) Close() error {
+	return errors.Join(l.get.Close(), l.insert.Close(), l.replace.Close())
 }
 
 // Get implements ledger.Ledger.
@@ -185,6 +192,9 @@ type writer struct {
 
 func (w *writer) put(ctx context.Context, p *ledger.Put) (ledger.PutOutcome, error) {
 	var none ledger.PutOutcome
+	if p.Record.Key == "" || !utf8.ValidString(p.Record.Key) {
+		return none, fmt.Errorf("%q is no key of an object", p.Record.Key)
+	}
 	if p.Expect == nil || *p.Expect == (ledger.Revision{}) {
 		// Most objects have no record yet: one statement finds that out and writes.
 		if n, err := w.store(ctx, w.insert, &p.Record); err != nil || n == 1 {
@@ -194,6 +204,9 @@ func (w *writer) put(ctx context.Context, p *ledger.Put) (ledger.PutOutcome, err
 	old, err := w.one(ctx, w.get, p.Record.Key)
 	if err != nil {
 		return none, err
+	}
+	if old != nil && old.Revision() == p.Record.Revision() {
+		return none, nil
 	}
 	if p.Expect != nil && *p.Expect != revisionOf(old) {
 		return ledger.PutOutcome{Err: ledger.ErrConflict}, nil
@@ -217,7 +230,7 @@ func (l *Ledger) store(ctx context.Context, write *sql.Stmt, r *ledger.Record) (
 	}
 	var class any
 	if r.Status == ledger.Failed {
-		class = r.ErrorClass
+		class = cmp.Or(r.ErrorClass, string(failure.Other))
 	}
 	res, err := write.ExecContext(ctx, l.task, r.Key, string(r.Status), class, r.Worker, r.Seq, doc)
 	if err != nil {
@@ -228,12 +241,15 @@ func (l *Ledger) store(ctx context.Context, write *sql.Stmt, r *ledger.Record) (
 
 // Failures implements ledger.Ledger. Records come by class and, within one, by key.
 func (l *Ledger) Failures(ctx context.Context, class string, limit int, after string) (ledger.Page, error) {
-	afterClass, afterKey, _ := strings.Cut(after, "\x00")
+	place, err := ledger.ParseCursor(after)
+	if err != nil {
+		return ledger.Page{}, err
+	}
 	if after == "" {
-		afterClass = class
+		place.Class = class
 	}
 	query := `SELECT class, key, doc FROM ledger WHERE task = ?1 AND class IS NOT NULL AND (class, key) > (?2, ?3)`
-	args := []any{l.task, afterClass, afterKey, limit + 1}
+	args := []any{l.task, place.Class, place.Key, limit + 1}
 	if class != "" {
 		query += ` AND class = ?5`
 		args = append(args, class)
@@ -244,14 +260,14 @@ func (l *Ledger) Failures(ctx context.Context, class string, limit int, after st
 	}
 	defer rows.Close()
 	var page ledger.Page
-	var last string
+	var last ledger.Cursor
 	for rows.Next() {
 		var rowClass, key, doc string
 		if err := rows.Scan(&rowClass, &key, &doc); err != nil {
 			return ledger.Page{}, fmt.Errorf("reading failures: %w", err)
 		}
 		if len(page.Records) == limit {
-			page.Next = last
+			page.Next = last.String()
 			break
 		}
 		r, err := decode(key, doc)
@@ -259,7 +275,7 @@ func (l *Ledger) Failures(ctx context.Context, class string, limit int, after st
 			return ledger.Page{}, err
 		}
 		page.Records = append(page.Records, r)
-		last = rowClass + "\x00" + key
+		last = ledger.Cursor{Class: rowClass, Key: key}
 	}
 	return page, rows.Err()
 }

@@ -1,0 +1,232 @@
+// Package ledgeraws keeps the ledger in a DynamoDB table: one item per object, and a sparse index of those that
+// failed.
+package ledgeraws
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/wire/wireaws"
+)
+
+// Limits of DynamoDB.
+const (
+	getKeys  = 100  // of one BatchGetItem
+	maxKey   = 2048 // bytes of a partition key; in the index the key is a sort key, of at most 1,024
+	getCalls = 8    // calls at once of one Get
+)
+
+// Actions returns the IAM actions that a Ledger needs on its table, and dynamodb:Query on its index.
+func Actions() []string {
+	return []string{"dynamodb:PutItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+}
+
+// Ledger is the ledger of one stack.
+type Ledger struct {
+	table string
+	name  []byte // the table's name as JSON
+	wire  *wireaws.Client
+	retry retry.Policy
+}
+
+var _ ledger.Ledger = (*Ledger)(nil)
+
+// Open returns the ledger in a table. Region, endpoint, credentials and HTTP client are those that an SDK client of
+// the configuration would use. A policy of zero is retry.Calls(). It makes no call.
+func Open(ctx context.Context, cfg aws.Config, table string, policy retry.Policy) (*Ledger, error) {
+	if policy == (retry.Policy{}) {
+		policy = retry.Calls()
+	}
+	client := dynamodb.NewFromConfig(cfg).Options()
+	fips, dual := client.EndpointOptions.UseFIPSEndpoint, client.EndpointOptions.UseDualStackEndpoint
+	endpoint, err := client.EndpointResolverV2.ResolveEndpoint(ctx, dynamodb.EndpointParameters{
+		Region: aws.String(client.Region), Endpoint: client.BaseEndpoint,
+		UseFIPS: aws.Bool(fips == aws.FIPSEndpointStateEnabled), UseDualStack: aws.Bool(dual == aws.DualStackEndpointStateEnabled),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("endpoint of DynamoDB in region %q: %w", client.Region, err)
+	}
+	return &Ledger{
+		table: table, name: wireaws.AppendString(nil, table), retry: policy,
+		wire: wireaws.New(wireaws.Options{
+			SigningName: "dynamodb", Target: "DynamoDB_20120810", Region: client.Region, Endpoint: endpoint.URI,
+			Credentials: client.Credentials, HTTP: client.HTTPClient, Retry: policy,
+		}),
+	}, nil
+}
+
+// Close closes idle connections.
+func (l *Ledger) Close() { l.wire.Close() }
+
+// possible reports whether a key can have a record.
+func possible(key string) bool { return key != "" && len(key) <= maxKey && utf8.ValidString(key) }
+
+// Put implements ledger.Ledger: one PutItem.
+func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.Revision) (*ledger.Record, error) {
+	if !possible(record.Key) {
+		return nil, fmt.Errorf("writing the ledger: %q is no key of an object", record.Key)
+	}
+	b := append(make([]byte, 0, 1024+len(record.Key)), `{"TableName":`...)
+	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","Item":`...)
+	b = appendItem(b, &record)
+	b = append(appendCondition(b, expect), '}')
+	answer, err := l.wire.Do(ctx, wireaws.Call{Op: "PutItem", On: l.table, Body: b})
+	if failure.Is(err, failure.Conflict) {
+		return nil, conflict(err, record.Revision())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("writing the ledger: %w", err)
+	}
+	var said struct{ Attributes *item }
+	if err := json.Unmarshal(answer.Body, &said); err != nil {
+		return nil, fmt.Errorf("writing the ledger: the answer cannot be read: %w", err)
+	}
+	if said.Attributes == nil || said.Attributes.ObjectKey.S == "" {
+		return nil, nil
+	}
+	old, err := said.Attributes.record()
+	if err != nil {
+		return nil, fmt.Errorf("writing the ledger: %w", err)
+	}
+	if old.Revision() == record.Revision() {
+		return nil, nil
+	}
+	return &old, nil
+}
+
+// appendCondition appends the parameters that make a write depend on the stored revision.
+func appendCondition(b []byte, expect *ledger.Revision) []byte {
+	switch {
+	case expect == nil:
+		return b
+	case *expect == (ledger.Revision{}):
+		b = append(b, `,"ConditionExpression":"attribute_not_exists(ObjectKey)"`...)
+	default:
+		b = append(b, `,"ConditionExpression":"#w = :w AND #s = :s","ExpressionAttributeNames":{"#w":"Worker","#s":"Seq"},`+
+			`"ExpressionAttributeValues":{":w":{"S":`...)
+		b = append(wireaws.AppendString(b, expect.Worker), `},":s":{"N":"`...)
+		b = append(strconv.AppendInt(b, expect.Seq, 10), `"}}`...)
+	}
+	return append(b, `,"ReturnValuesOnConditionCheckFailure":"ALL_OLD"`...)
+}
+
+// conflict tells a record that somebody else wrote from our own, written by an attempt whose answer was lost.
+func conflict(err error, ours ledger.Revision) error {
+	var refusal *wireaws.Refusal
+	var said struct{ Item *item }
+	if errors.As(err, &refusal) && json.Unmarshal(refusal.Body, &said) == nil && said.Item != nil {
+		if stored, err := said.Item.record(); err == nil && stored.Revision() == ours {
+			return nil
+		}
+	}
+	return ledger.ErrConflict
+}
+
+// Get implements ledger.Ledger by consistent reads of up to a hundred keys.
+func (l *Ledger) Get(ctx context.Context, keys []string) (map[string]ledger.Record, error) {
+	distinct := make([]string, 0, len(keys))
+	seen := make(map[string]struct{}, len(keys))
+	for _, key := range keys {
+		if _, twice := seen[key]; !twice && possible(key) {
+			seen[key] = struct{}{}
+			distinct = append(distinct, key)
+		}
+	}
+	found := collector{records: make(map[string]ledger.Record)}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(getCalls)
+	for from := 0; from < len(distinct); from += getKeys {
+		chunk := distinct[from:min(from+getKeys, len(distinct))]
+		g.Go(func() error { return l.getChunk(ctx, chunk, &found) })
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return found.records, nil
+}
+
+type collector struct {
+	mu      sync.Mutex
+	records map[string]ledger.Record
+}
+
+func (c *collector) add(items []item) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range items {
+		r, err := items[i].record()
+		if err != nil {
+			return err
+		}
+		c.records[r.Key] = r
+	}
+	return nil
+}
+
+// getChunk reads the keys of one call, and asks again for what the table left out. Waiting grows while nothing comes.
+func (l *Ledger) getChunk(ctx context.Context, keys []string, found *collector) error {
+	for attempt := 1; ; attempt++ {
+		items, rest, err := l.getOnce(ctx, keys)
+		if err == nil {
+			err = found.add(items)
+		}
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		if len(rest) < len(keys) {
+			attempt = 1
+		}
+		if attempt >= l.retry.Attempts {
+			return &failure.Error{
+				Class: failure.Throttled, Op: "BatchGetItem", Target: l.table,
+				Detail: fmt.Sprintf("%d keys stay unprocessed", len(rest)),
+			}
+		}
+		if err := retry.Sleep(ctx, l.retry.Delay(attempt)); err != nil {
+			return err
+		}
+		keys = rest
+	}
+}
+
+func (l *Ledger) getOnce(ctx context.Context, keys []string) (items []item, rest []string, err error) {
+	b := append(append([]byte(`{"RequestItems":{`), l.name...), `:{"ConsistentRead":true,"Keys":[`...)
+	for i, key := range keys {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(wireaws.AppendString(append(b, `{"ObjectKey":{"S":`...), key), `}}`...)
+	}
+	answer, err := l.wire.Do(ctx, wireaws.Call{Op: "BatchGetItem", On: l.table, Body: append(b, `]}}}`...)})
+	if err != nil {
+		return nil, nil, err
+	}
+	var said struct {
+		Responses       map[string][]item
+		UnprocessedKeys map[string]struct{ Keys []item }
+	}
+	if err := json.Unmarshal(answer.Body, &said); err != nil {
+		return nil, nil, fmt.Errorf("the answer to BatchGetItem cannot be read: %w", err)
+	}
+	for _, table := range said.Responses { // one, under its name or its ARN
+		items = append(items, table...)
+	}
+	for _, table := range said.UnprocessedKeys {
+		for i := range table.Keys {
+			rest = append(rest, table.Keys[i].ObjectKey.S)
+		}
+	}
+	return items, rest, nil
+}
