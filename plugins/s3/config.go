@@ -1,10 +1,11 @@
 package s3
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/datatransferhub/dth/plugins/contract"
@@ -29,29 +30,67 @@ type Config struct {
 
 // ParseConfig reads a configuration document and checks all of it. The error names everything that is wrong.
 func ParseConfig(document []byte) (*Config, error) {
-	var c Config
-	d := json.NewDecoder(bytes.NewReader(document))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return nil, fmt.Errorf("the document is not the JSON of a configuration: %w", unknownKey(err))
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(document, &keys); err != nil {
+		return nil, fmt.Errorf("the configuration is no JSON object: %w", err)
 	}
-	if d.More() {
-		return nil, errors.New("the document goes on behind its end")
-	}
-	var missing []error
+	c := Config{Parameters: map[string]string{}}
+	errs := c.read(keys)
 	for _, f := range []struct{ name, value string }{
 		{"queueUrl", c.QueueURL}, {"ledgerTable", c.LedgerTable}, {"runTable", c.RunTable},
 	} {
-		if f.value == "" {
-			missing = append(missing, fmt.Errorf("%s is required", f.name))
+		if _, given := keys[f.name]; f.value == "" && (!given || string(keys[f.name]) == `""`) {
+			errs = append(errs, fmt.Errorf("%s is required", f.name))
 		}
 	}
 	v, err := programs().Validate(c.Parameters)
-	if err := errors.Join(append(missing, err)...); err != nil {
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
 	c.Values, c.Job = v, FromValues(v)
 	return &c, nil
+}
+
+// read takes the document's keys one by one, so that each wrong one is named. Names are taken by the letter: the
+// decoder of whole structures would take STACKNAME for stackName.
+func (c *Config) read(keys map[string]json.RawMessage) (errs []error) {
+	fields := map[string]*string{
+		"stackName": &c.StackName, "region": &c.Region, "queueUrl": &c.QueueURL, "deadLetterQueueUrl": &c.DeadLetterQueueURL,
+		"ledgerTable": &c.LedgerTable, "runTable": &c.RunTable, "controllerArn": &c.ControllerARN,
+	}
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		field, known := fields[name]
+		switch {
+		case name == "parameters":
+			errs = append(errs, c.readParameters(keys[name])...)
+		case !known:
+			errs = append(errs, fmt.Errorf("key %q is unknown; allowed are %s and parameters", name, strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+		case !text(keys[name], field):
+			errs = append(errs, fmt.Errorf("%s: %.80s: the value must be text in quotes", name, keys[name]))
+		}
+	}
+	return errs
+}
+
+func (c *Config) readParameters(raw json.RawMessage) (errs []error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return []error{fmt.Errorf("parameters: %.80s: the value must be an object of names and texts", raw)}
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		var value string
+		if !text(all[name], &value) {
+			errs = append(errs, fmt.Errorf("parameters: %s: %.80s: the value must be text in quotes", name, all[name]))
+			continue
+		}
+		c.Parameters[name] = value
+	}
+	return errs
+}
+
+// text reads a JSON string. Null is none: it would hide a value that somebody forgot to fill in.
+func text(raw json.RawMessage, into *string) bool {
+	return string(raw) != "null" && json.Unmarshal(raw, into) == nil
 }
 
 // programs is the contract as the programs need it: what only the stack needs may be left out.
@@ -64,12 +103,4 @@ func programs() *contract.Contract {
 		}
 	}
 	return c
-}
-
-// unknownKey says the decoder's error about a key in the words of the document.
-func unknownKey(err error) error {
-	if _, key, ok := strings.Cut(err.Error(), "unknown field "); ok {
-		return fmt.Errorf("key %s is unknown; allowed are stackName, region, queueUrl, deadLetterQueueUrl, ledgerTable, runTable, controllerArn and parameters", key)
-	}
-	return err
 }

@@ -24,7 +24,7 @@ const (
 	urlRule       = "scheme and host, such as https://s3.example.com"
 	rolePattern   = `^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$`
 	roleRule      = "the ARN of a role"
-	secretPattern = `^[A-Za-z0-9/_+=.@:-]{1,2048}$`
+	secretPattern = `^[A-Za-z0-9/_+=.@:-]+$`
 	secretRule    = "a secret's name or ARN"
 	// maxInline is the longest list that fits a CloudFormation parameter.
 	maxInline = 4096
@@ -99,7 +99,7 @@ func source() []contract.Parameter {
 		},
 		{
 			Name: "srcCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role, or nobody when the bucket is public.",
-			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupSource, OnUpdate: contract.Restart,
+			Type: contract.String, Pattern: secretPattern, Rule: secretRule, MaxBytes: 2048, Group: GroupSource, OnUpdate: contract.Restart,
 		},
 		{
 			Name: "srcRoleArn", Label: "Role", Help: "Role to assume at the source instead of keys, in the same partition.", Type: contract.String,
@@ -108,7 +108,7 @@ func source() []contract.Parameter {
 		},
 		{
 			Name: "srcExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
-			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupSource, OnUpdate: contract.Restart,
+			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,}$`, Rule: "2 to 1,224 characters", MaxBytes: 1224, Group: GroupSource, OnUpdate: contract.Restart,
 		},
 		{
 			Name: "srcEvent", Label: "Follow events", Help: "Transfer objects when they are written, and delete them when they are deleted, between the passes.", Type: contract.Choice, Default: "No",
@@ -159,7 +159,7 @@ func destination() []contract.Parameter {
 		},
 		{
 			Name: "destCredentials", Label: "Credentials", Help: "Secret with access_key_id, secret_access_key and perhaps session_token as JSON. Empty means the task's own role.",
-			Type: contract.String, Pattern: secretPattern, Rule: secretRule, Group: GroupDestination, OnUpdate: contract.Restart,
+			Type: contract.String, Pattern: secretPattern, Rule: secretRule, MaxBytes: 2048, Group: GroupDestination, OnUpdate: contract.Restart,
 		},
 		{
 			Name: "destRoleArn", Label: "Role", Help: "Role to assume at the destination instead of keys, in the same partition.", Type: contract.String,
@@ -167,7 +167,7 @@ func destination() []contract.Parameter {
 		},
 		{
 			Name: "destExternalId", Label: "External id", Help: "External id that the role's trust policy asks for.", Type: contract.String,
-			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,1224}$`, Rule: "2 to 1,224 characters", Group: GroupDestination, OnUpdate: contract.Restart,
+			Pattern: `^[A-Za-z0-9+=,.@:/_-]{2,}$`, Rule: "2 to 1,224 characters", MaxBytes: 1224, Group: GroupDestination, OnUpdate: contract.Restart,
 		},
 		{
 			Name: "destStorageClass", Label: "Storage class", Help: "Class that objects are written in; SOURCE keeps the source's, none leaves it to the bucket. S3_Compatible and the command line: none.",
@@ -185,7 +185,7 @@ func destination() []contract.Parameter {
 			Allowed: []string{"None", "AES256", "AWS_KMS", "AWS_KMS_DSSE"}, Group: GroupDestination, OnUpdate: contract.Nothing,
 		},
 		{
-			Name: "destPutObjectSSEKmsKeyId", Label: "KMS key", Help: "Key for AWS_KMS and AWS_KMS_DSSE.", Type: contract.String, Pattern: `^[A-Za-z0-9:/_-]{1,2048}$`, Rule: "a key's id, alias or ARN",
+			Name: "destPutObjectSSEKmsKeyId", Label: "KMS key", Help: "Key for AWS_KMS and AWS_KMS_DSSE.", Type: contract.String, Pattern: `^[A-Za-z0-9:/_-]+$`, Rule: "a key's id, alias or ARN", MaxBytes: 2048,
 			Group: GroupDestination, OnUpdate: contract.Nothing, Required: true,
 			When: []contract.Condition{{Parameter: "destPutObjectSSEType", In: []string{"AWS_KMS", "AWS_KMS_DSSE"}}},
 		},

@@ -1,0 +1,266 @@
+package s3
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/worker/job"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated documents")
+
+// valid is the least that the whole contract takes.
+func valid(changes ...string) map[string]string {
+	p := map[string]string{
+		"srcBucket": "source", "destBucket": "destination", "ec2VpcId": "vpc-0123456789abcdef0", "ec2Subnets": "subnet-0123456789abcdef0, subnet-0123456789abcdef1",
+		"alarmEmail": "ops@example.com",
+	}
+	for i := 0; i < len(changes); i += 2 {
+		p[changes[i]] = changes[i+1]
+	}
+	return p
+}
+
+// The parameters of the specification, in its order.
+func TestEveryParameterIsThere(t *testing.T) {
+	want := strings.Fields(`srcType srcBucket srcPrefix srcPrefixList srcPrefixsListFile srcPrefixListBucket srcRegion srcEndpoint srcInCurrentAccount
+		srcAccountId srcCredentials srcRoleArn srcExternalId srcEvent srcSkipCompare isPayerRequest
+		destType destBucket destPrefix destRegion destEndpoint stripSrcPrefix destInCurrentAccount destCredentials destRoleArn destExternalId
+		destStorageClass destAcl destPutObjectSSEType destPutObjectSSEKmsKeyId
+		compareMode includeMetadata includeTags include exclude minSize maxSize modifiedAfter modifiedBefore deleteExtraneous maxDeleteShare
+		transferMode giantThreshold reportBucket reportPrefix bandwidthLimit
+		ec2VpcId ec2Subnets assignPublicIp workerInstanceTypes spotPercent maxCapacity minCapacity desiredCapacity workerConcurrency
+		finderInstanceType ec2CronExpression alarmEmail logRetentionDays ledgerTtlDays permissionsBoundaryArn`)
+	var got []string
+	flags := map[string]bool{}
+	for _, p := range Contract().Parameters {
+		got = append(got, p.Name)
+		if f := p.Flag(); flags[f] || f != strings.ToLower(f) {
+			t.Errorf("flag --%s of %s is not of its own", f, p.Name)
+		} else {
+			flags[f] = true
+		}
+		if p.Help == "" || p.Label == "" || p.OnUpdate == "" || p.Group == "" {
+			t.Errorf("%s lacks help, label, group or what an update does", p.Name)
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for name, want := range map[string]string{
+		"srcBucket": "src-bucket", "destPutObjectSSEType": "dest-put-object-sse-type", "destPutObjectSSEKmsKeyId": "dest-put-object-sse-kms-key-id",
+		"srcPrefixsListFile": "src-prefixs-list-file", "compareMode": "compare-mode", "ec2VpcId": "ec2-vpc-id", "include": "include",
+	} {
+		p := contract.Parameter{Name: name}
+		if got := p.Flag(); got != want {
+			t.Errorf("%s: --%s, want --%s", name, got, want)
+		}
+	}
+}
+
+// Each case is refused, naming the field, the value and what is allowed.
+func TestRefused(t *testing.T) {
+	tests := []struct {
+		field, says string
+		given       []string
+	}{
+		{"srcBucket", "required", []string{"srcBucket", ""}},
+		{"srcBucket", "lower-case", []string{"srcBucket", "Upper"}},
+		{"srcBucket", "IP address", []string{"srcBucket", "10.0.0.1"}},
+		{"srcType", "Aliyun_OSS", []string{"srcType", "Nirvana"}},
+		{"srcPrefix", "1024", []string{"srcPrefix", strings.Repeat("x", 1025)}},
+		{"srcPrefixList", "only one of", []string{"srcPrefix", "a", "srcPrefixList", "b"}},
+		{"srcPrefixsListFile", "only one of", []string{"srcPrefixList", "a", "srcPrefixsListFile", "b"}},
+		{"srcPrefixListBucket", "srcPrefixsListFile", []string{"srcPrefixListBucket", "lists"}},
+		{"stripSrcPrefix", "prefix list", []string{"srcPrefixList", "a", "stripSrcPrefix", "true"}},
+		{"srcEndpoint", "https://", []string{"srcType", "S3_Compatible"}},
+		{"destEndpoint", "https://", []string{"destType", "S3_Compatible"}},
+		{"srcEndpoint", "scheme", []string{"srcEndpoint", "not a url"}},
+		{"srcAccountId", "12 digits", []string{"srcAccountId", "123"}},
+		{"srcAccountId", "Amazon_S3", []string{"srcType", "Tencent_COS", "srcAccountId", "123456789012"}},
+		{"srcRoleArn", "ARN", []string{"srcRoleArn", "role"}},
+		{"srcRoleArn", "not both", []string{"srcRoleArn", "arn:aws:iam::123456789012:role/x", "srcCredentials", "s"}},
+		{"srcExternalId", "srcRoleArn", []string{"srcExternalId", "abc"}},
+		{"srcEvent", "CreateAndDelete", []string{"srcEvent", "Yes"}},
+		{"srcSkipCompare", "true or false", []string{"srcSkipCompare", "yes"}},
+		{"destType", "S3_Compatible", []string{"destType", "Aliyun_OSS"}},
+		{"destStorageClass", "DEEP_ARCHIVE", []string{"destStorageClass", "COLD"}},
+		{"destAcl", "public-read", []string{"destAcl", "everybody"}},
+		{"destPutObjectSSEKmsKeyId", "required", []string{"destPutObjectSSEType", "AWS_KMS"}},
+		{"destPutObjectSSEKmsKeyId", "AWS_KMS", []string{"destPutObjectSSEKmsKeyId", "k"}},
+		{"destPutObjectSSEType", "S3_Compatible", []string{"destType", "S3_Compatible", "destEndpoint", "https://x", "destPutObjectSSEType", "AWS_KMS_DSSE", "destPutObjectSSEKmsKeyId", "k"}},
+		{"compareMode", "size_etag", []string{"compareMode", "md5"}},
+		{"include", "glob", []string{"include", "[a"}},
+		{"minSize", "64MiB", []string{"minSize", "big"}},
+		{"maxSize", "minSize", []string{"minSize", "2KiB", "maxSize", "1KiB"}},
+		{"modifiedAfter", "RFC 3339", []string{"modifiedAfter", "yesterday"}},
+		{"modifiedBefore", "modifiedAfter", []string{"modifiedAfter", "2026-01-02T00:00:00Z", "modifiedBefore", "2026-01-01T00:00:00Z"}},
+		{"deleteExtraneous", "exclude hides", []string{"deleteExtraneous", "Yes", "exclude", "*.tmp"}},
+		{"deleteExtraneous", "srcSkipCompare", []string{"deleteExtraneous", "Yes", "srcSkipCompare", "true"}},
+		{"maxDeleteShare", "0 to 100", []string{"maxDeleteShare", "101"}},
+		{"transferMode", "auto or stream", []string{"transferMode", "server_side", "srcType", "Aliyun_OSS"}},
+		{"bandwidthLimit", "200MiB/s", []string{"bandwidthLimit", "fast"}},
+		{"giantThreshold", "64 MiB to 5 GiB", []string{"giantThreshold", "1MiB"}},
+		{"destPrefix", "overlap", []string{"destBucket", "source"}},
+		{"destPrefix", "overlap", []string{"destBucket", "source", "srcPrefix", "a/b", "destPrefix", "a"}},
+		{"ec2VpcId", "VPC", []string{"ec2VpcId", "net"}},
+		{"ec2Subnets", "subnet", []string{"ec2Subnets", "subnet-1,nonsense"}},
+		{"workerInstanceTypes", "arm64", []string{"workerInstanceTypes", "m5.large"}},
+		{"finderInstanceType", "arm64", []string{"finderInstanceType", "huge"}},
+		{"minCapacity", "maxCapacity", []string{"minCapacity", "5", "maxCapacity", "4"}},
+		{"desiredCapacity", "minCapacity", []string{"desiredCapacity", "9", "maxCapacity", "4"}},
+		{"workerConcurrency", "0 to 512", []string{"workerConcurrency", "-1"}},
+		{"ec2CronExpression", "six", []string{"ec2CronExpression", "* * * * *"}},
+		{"alarmEmail", "e-mail", []string{"alarmEmail", "nobody"}},
+		{"alarmEmail", "required", []string{"alarmEmail", ""}},
+		{"logRetentionDays", "30", []string{"logRetentionDays", "31"}},
+		{"permissionsBoundaryArn", "policy", []string{"permissionsBoundaryArn", "x"}},
+		{"srcBukket", "did you mean srcBucket", []string{"srcBukket", "x"}},
+		{"finderDepth", "unknown", []string{"finderDepth", "3"}},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.given, " "), func(t *testing.T) {
+			_, err := Job(valid(tt.given...))
+			var errs contract.Errors
+			if !errors.As(err, &errs) {
+				t.Fatalf("error is %v", err)
+			}
+			i := slices.IndexFunc(errs, func(e contract.FieldError) bool { return e.Field == tt.field && strings.Contains(e.Message, tt.says) })
+			if i < 0 {
+				t.Errorf("no error of %s says %q:\n%v", tt.field, tt.says, err)
+			}
+		})
+	}
+}
+
+func TestAllErrorsAreToldAtOnce(t *testing.T) {
+	_, err := Job(map[string]string{"compareMode": "x", "srcEvent": "y"})
+	for _, field := range []string{"srcBucket", "destBucket", "compareMode", "srcEvent", "alarmEmail", "ec2VpcId"} {
+		if err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s is not named: %v", field, err)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	v, err := Contract().Validate(valid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"destStorageClass": "INTELLIGENT_TIERING", "destAcl": "bucket-owner-full-control", "compareMode": "size_etag", "maxCapacity": "20",
+		"ec2CronExpression": "0 * * * ? *", "stripSrcPrefix": "false", "giantThreshold": "1GiB", "maxDeleteShare": "10",
+	} {
+		if v[name] != want {
+			t.Errorf("%s is %q, want %q", name, v[name], want)
+		}
+	}
+	v, err = Contract().Validate(valid("destType", "S3_Compatible", "destEndpoint", "https://x.example.com", "ec2CronExpression", ""))
+	if err != nil || v["destStorageClass"] != "none" || v["destAcl"] != "none" || v["ec2CronExpression"] != "" {
+		t.Errorf("%v, %v", v, err)
+	}
+	v, err = CLI().Validate(map[string]string{"srcBucket": "source", "destBucket": "destination"})
+	if err != nil || v["destStorageClass"] != "none" || v["destAcl"] != "none" || v["stripSrcPrefix"] != "true" {
+		t.Errorf("command line: %v, %v", v, err)
+	}
+	if _, err := CLI().Validate(map[string]string{"srcBucket": "source", "destBucket": "destination", "alarmEmail": "a@b.c"}); err == nil {
+		t.Error("the command line takes a parameter of the stack")
+	}
+}
+
+func TestJobFromParameters(t *testing.T) {
+	got, err := Job(valid(
+		"srcType", "S3_Compatible", "srcEndpoint", "https://s.example.com", "srcPrefixList", "a/\r\n\nb, c/", "srcRegion", "r1", "srcCredentials", "keys", "isPayerRequest", "true",
+		"destPrefix", "out", "destRegion", "r2", "destRoleArn", "arn:aws-cn:iam::123456789012:role/x", "destExternalId", "ext",
+		"destStorageClass", "SOURCE", "destAcl", "none", "destPutObjectSSEType", "AWS_KMS", "destPutObjectSSEKmsKeyId", "key",
+		"compareMode", "checksum", "includeMetadata", "false", "includeTags", "true", "include", "*.a, *.b\n*.c", "exclude", "x", "minSize", "1KiB", "maxSize", "2",
+		"modifiedAfter", "2026-01-01T00:00:00Z", "maxDeleteShare", "25%", "transferMode", "stream", "giantThreshold", "64MiB", "bandwidthLimit", "1MiB/s",
+		"workerConcurrency", "7", "reportBucket", "reports", "reportPrefix", "p", "maxSize", "2KiB"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	low, high := int64(1024), int64(2048)
+	want := &job.Job{
+		Source: job.Endpoint{Provider: job.S3Compatible, Bucket: "source", Region: "r1", URL: "https://s.example.com", Access: job.Access{Secret: "keys"}, RequesterPays: true},
+		Destination: job.Endpoint{
+			Provider: job.AmazonS3, Bucket: "destination", Prefix: "out", Region: "r2",
+			Access: job.Access{RoleARN: "arn:aws-cn:iam::123456789012:role/x", ExternalID: "ext"},
+		},
+		Selection: job.Selection{
+			Prefixes: []string{"a/", "b, c/"}, Include: []string{"*.a", "*.b", "*.c"}, Exclude: []string{"x"}, MinSize: &low, MaxSize: &high,
+			ModifiedAfter: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		},
+		Compare: job.CompareChecksum, IncludeTags: true,
+		Write:          job.WriteOptions{StorageClass: job.StorageClassSource, SSE: "aws:kms", KMSKeyID: "key"},
+		MaxDeleteShare: 0.25, Mode: job.ModeStream, GiantThreshold: 64 * job.MiB, BytesPerSecond: job.MiB, Concurrency: 7, Events: job.EventsNone,
+		ReportBucket: "reports", ReportPrefix: "p",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+const heading = `# Parameters of the S3 plugin
+
+Generated from the contract in ` + "`plugins/s3`" + `; ` + "`go test ./plugins/s3 -update`" + ` writes it anew. The flags are those of ` + "`dth copy`, `plan`" + ` and
+` + "`verify`" + `, which take the groups Source, Destination, and What and how. Sizes are bytes or numbers with KiB, MiB, GiB or TiB; times are RFC 3339;
+lists accept commas or new lines.
+
+`
+
+func TestDocumentIsCurrent(t *testing.T) {
+	const file = "../../docs/parameters-s3.md"
+	want := heading + Contract().Markdown()
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the contract says (%v); go test ./plugins/s3 -update writes it", file, err)
+	}
+}
+
+func TestParseConfig(t *testing.T) {
+	good := `{"stackName":"s","region":"r","queueUrl":"q","ledgerTable":"l","runTable":"t","parameters":{"srcBucket":"source","destBucket":"destination"}}`
+	c, err := ParseConfig([]byte(good))
+	if err != nil || c.Job.Source.Bucket != "source" || c.QueueURL != "q" {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	for says, document := range map[string]string{
+		"rocket":       strings.Replace(good, `"region"`, `"rocket"`, 1),
+		"queueUrl":     strings.Replace(good, `"q"`, `""`, 1),
+		"srcBuckets":   strings.Replace(good, `"srcBucket"`, `"srcBuckets"`, 1),
+		"not the JSON": "hello",
+		"behind":       good + good,
+	} {
+		if _, err := ParseConfig([]byte(document)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+func FuzzValidate(f *testing.F) {
+	f.Add("srcPrefixList", "a\nb")
+	f.Add("include", "**/[a-z]{x,y}")
+	f.Add("ec2CronExpression", "0 * * * ? *")
+	f.Add("destPrefix", "/a//")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		j, err := Job(valid(name, value))
+		if (j == nil) == (err == nil) {
+			t.Errorf("%s=%q: job %v, error %v", name, value, j, err)
+		}
+	})
+}
