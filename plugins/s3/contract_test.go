@@ -233,25 +233,6 @@ func TestDocumentIsCurrent(t *testing.T) {
 	}
 }
 
-func TestParseConfig(t *testing.T) {
-	good := `{"stackName":"s","region":"r","queueUrl":"q","ledgerTable":"l","runTable":"t","parameters":{"srcBucket":"source","destBucket":"destination"}}`
-	c, err := ParseConfig([]byte(good))
-	if err != nil || c.Job.Source.Bucket != "source" || c.QueueURL != "q" {
-		t.Fatalf("%+v, %v", c, err)
-	}
-	for says, document := range map[string]string{
-		"rocket":       strings.Replace(good, `"region"`, `"rocket"`, 1),
-		"queueUrl":     strings.Replace(good, `"q"`, `""`, 1),
-		"srcBuckets":   strings.Replace(good, `"srcBucket"`, `"srcBuckets"`, 1),
-		"not the JSON": "hello",
-		"behind":       good + good,
-	} {
-		if _, err := ParseConfig([]byte(document)); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v", says, err)
-		}
-	}
-}
-
 func FuzzValidate(f *testing.F) {
 	f.Add("srcPrefixList", "a\nb")
 	f.Add("include", "**/[a-z]{x,y}")
