@@ -45,18 +45,22 @@ var ErrExists = errors.New("an upload of this object is already recorded")
 
 // Records keeps intents, uploads and parts.
 type Records interface {
+	// PutIntent writes or replaces the intent of a destination key. Times have millisecond precision.
 	PutIntent(ctx context.Context, i Intent) error
+	// DeleteIntent forgets an intent. One that is gone is no error.
 	DeleteIntent(ctx context.Context, destinationKey string) error
+	// Intents returns all intents, in no order.
 	Intents(ctx context.Context) ([]Intent, error)
 
 	// PutUpload records an upload unless one of the same source key and ETag is there: then the
-	// recorded one is returned with ErrExists.
+	// recorded one is returned with ErrExists. Recording the same upload (by ID) again is no error.
 	PutUpload(ctx context.Context, u Upload) (Upload, error)
 	// GetUpload returns the recorded upload of this source key and ETag; false when there is none.
 	GetUpload(ctx context.Context, sourceKey, sourceETag string) (Upload, bool, error)
-	// Uploads returns all recorded uploads.
+	// Uploads returns all recorded uploads, in no order.
 	Uploads(ctx context.Context) ([]Upload, error)
-	// DeleteUpload forgets an upload and its parts.
+	// DeleteUpload forgets an upload and its parts, and nothing of another upload of the same
+	// object. One that is gone is no error.
 	DeleteUpload(ctx context.Context, u Upload) error
 
 	// PutPart records a part. Recording a number again keeps the first record and returns it.

@@ -77,7 +77,7 @@ var (
 type Store interface {
 	// Create writes a new run, or returns ErrExists.
 	Create(ctx context.Context, r Run) error
-	// Update replaces a run, or returns ErrNotFound.
+	// Update replaces a run, or returns ErrNotFound. The time at which a run started never changes.
 	Update(ctx context.Context, r Run) error
 	// Get returns a run, or ErrNotFound.
 	Get(ctx context.Context, id string) (Run, error)

@@ -83,8 +83,14 @@ func (s *Records) PutUpload(ctx context.Context, u multipart.Upload) (multipart.
 		if recorded, err = scanUpload(tx.QueryRowContext(ctx, `SELECT doc FROM uploads WHERE task = ? AND key = ? AND etag = ?`, s.task, u.SourceKey, u.SourceETag)); err != nil {
 			return err
 		}
+		if recorded.ID == u.ID {
+			return nil
+		}
 		return multipart.ErrExists
 	})
+	if err != nil && !errors.Is(err, multipart.ErrExists) {
+		return u, fmt.Errorf("recording the upload of %s: %w", u.SourceKey, err)
+	}
 	return recorded, err
 }
 

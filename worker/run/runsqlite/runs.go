@@ -13,7 +13,7 @@ import (
 )
 
 const schema = `
-CREATE TABLE runs (task TEXT NOT NULL, id TEXT NOT NULL, started INTEGER NOT NULL, doc TEXT NOT NULL, PRIMARY KEY (task, id)) WITHOUT ROWID;
+CREATE TABLE runs (task TEXT NOT NULL, id TEXT NOT NULL, started INTEGER NOT NULL /* Unix nanoseconds */, doc TEXT NOT NULL, PRIMARY KEY (task, id)) WITHOUT ROWID;
 CREATE INDEX runs_started ON runs (task, started, id);
 CREATE TABLE run_counters (task TEXT NOT NULL, run TEXT NOT NULL, worker TEXT NOT NULL, seq INTEGER NOT NULL, doc TEXT NOT NULL,
 	PRIMARY KEY (task, run, worker)) WITHOUT ROWID;
@@ -39,7 +39,7 @@ func (s *Runs) Create(ctx context.Context, r run.Run) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)`, s.task, r.ID, r.Started.UnixMilli(), string(doc))
+	res, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO runs VALUES (?, ?, ?, ?)`, s.task, r.ID, r.Started.UnixNano(), string(doc))
 	if err != nil {
 		return fmt.Errorf("creating run %s: %w", r.ID, err)
 	}
@@ -55,14 +55,18 @@ func (s *Runs) Update(ctx context.Context, r run.Run) error {
 	if err != nil {
 		return err
 	}
-	res, err := s.db.ExecContext(ctx, `UPDATE runs SET doc = ? WHERE task = ? AND id = ?`, string(doc), s.task, r.ID)
+	res, err := s.db.ExecContext(ctx, `UPDATE runs SET doc = ? WHERE task = ? AND id = ? AND started = ?`, string(doc), s.task, r.ID, r.Started.UnixNano())
 	if err != nil {
 		return fmt.Errorf("updating run %s: %w", r.ID, err)
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(run.ErrNotFound, err)
+	n, err := res.RowsAffected()
+	if err != nil || n > 0 {
+		return err
 	}
-	return nil
+	if _, err := s.Get(ctx, r.ID); err != nil {
+		return err
+	}
+	return fmt.Errorf("updating run %s: it did not start at %v", r.ID, r.Started)
 }
 
 // Get implements run.Store.

@@ -147,6 +147,12 @@ func update(t *testing.T, s run.Store) {
 	if diff := cmp.Diff([]run.Run{r, old}, got); diff != "" {
 		t.Error(diff)
 	}
+	moved := old
+	moved.Started = start().Add(time.Hour)
+	if err := s.Update(t.Context(), moved); err == nil || errors.Is(err, run.ErrNotFound) {
+		t.Errorf("moving a run in time: %v", err)
+	}
+	check(t, s, old)
 }
 
 func remaining(t *testing.T, s run.Store) {
