@@ -191,6 +191,7 @@ func (c *Contract) Validate(given map[string]string) (Values, error) {
 	}
 	slices.SortFunc(errs, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 	c.complete(v)
+	c.dropIdle(v)
 	for i := range c.Parameters {
 		p := &c.Parameters[i]
 		errs = append(errs, p.check(v)...)
@@ -222,6 +223,17 @@ func (c *Contract) complete(v Values) {
 		}
 		if d != "" && p.Applies(v) {
 			v[p.Name] = d
+		}
+	}
+}
+
+// dropIdle removes values that say nothing: the default of a parameter that does not apply. A template hands over all
+// of its parameters, those too that nobody touched.
+func (c *Contract) dropIdle(v Values) {
+	for i := range c.Parameters {
+		p := &c.Parameters[i]
+		if v[p.Name] == p.Default && !p.Applies(v) {
+			delete(v, p.Name)
 		}
 	}
 }
@@ -323,6 +335,10 @@ func (p *Parameter) checkBounds(n int64, print func(int64) string) string {
 
 // suggest names the parameter that was probably meant.
 func (c *Contract) suggest(name string) string {
+	const longest = 64 // comparing costs time by the length, and nobody's typing error makes a name that long
+	if len(name) > longest {
+		return ""
+	}
 	best, distance := "", 4
 	for i := range c.Parameters {
 		if d := editDistance(strings.ToLower(name), strings.ToLower(c.Parameters[i].Name)); d < distance {

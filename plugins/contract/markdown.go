@@ -53,11 +53,14 @@ func (p *Parameter) whenText() string {
 	return " Applies when " + p.conditions() + "."
 }
 
-func cell(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "|", "\\|"), "\n", " ") }
+// cell makes text safe within a table: a pattern's stars and a name's angle brackets are no mark-up.
+func cell(s string) string {
+	return strings.NewReplacer("|", "\\|", "\n", " ", "*", "\\*", "<", "\\<").Replace(s)
+}
 
 func code(s string) string {
 	if s == "" || s == "required" {
 		return s
 	}
-	return "`" + cell(s) + "`"
+	return "`" + strings.NewReplacer("|", "\\|", "\n", " ").Replace(s) + "`"
 }

@@ -37,24 +37,46 @@ func (v Values) Time(name string) time.Time {
 	return t
 }
 
-// List returns the entries of a List: separated by commas or new lines, without the white space around them.
+// List returns the entries of a List: separated by commas or new lines, without the white space around them. A comma
+// within braces belongs to the entry: *.{jpg,png} is one pattern.
 func (v Values) List(name string) []string {
-	return split(v[name], func(r rune) bool { return r == ',' || r == '\n' }, true)
+	var out []string
+	for _, line := range v.Lines(name) {
+		for _, entry := range splitCommas(line) {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				out = append(out, entry)
+			}
+		}
+	}
+	return out
+}
+
+// splitCommas splits at the commas outside of braces. A backslash takes the next byte's meaning away, as in patterns.
+func splitCommas(line string) (out []string) {
+	depth, from := 0, 0
+	for i := 0; i < len(line); i++ {
+		switch line[i] {
+		case '\\':
+			i++
+		case '{':
+			depth++
+		case '}':
+			depth = max(depth-1, 0)
+		case ',':
+			if depth == 0 {
+				out, from = append(out, line[from:i]), i+1
+			}
+		}
+	}
+	return append(out, line[from:])
 }
 
 // Lines returns the lines of a Lines value as they are, without blank ones.
 func (v Values) Lines(name string) []string {
-	return split(strings.ReplaceAll(v[name], "\r\n", "\n"), func(r rune) bool { return r == '\n' }, false)
-}
-
-func split(text string, at func(rune) bool, trim bool) []string {
 	var out []string
-	for _, part := range strings.FieldsFunc(text, at) {
-		if trim {
-			part = strings.TrimSpace(part)
-		}
-		if strings.TrimSpace(part) != "" {
-			out = append(out, part)
+	for line := range strings.SplitSeq(v[name], "\n") {
+		if line = strings.TrimSuffix(line, "\r"); strings.TrimSpace(line) != "" {
+			out = append(out, line)
 		}
 	}
 	return out

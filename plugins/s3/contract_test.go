@@ -82,6 +82,67 @@ func TestRefused(t *testing.T) {
 		{"srcPrefix", "1024", []string{"srcPrefix", strings.Repeat("x", 1025)}},
 		{"srcPrefixList", "only one of", []string{"srcPrefix", "a", "srcPrefixList", "b"}},
 		{"srcPrefixsListFile", "only one of", []string{"srcPrefixList", "a", "srcPrefixsListFile", "b"}},
+		{"srcPrefixList", "no prefix in this list", []string{"srcPrefixList", " \n\r\n"}},
+		{"srcPrefixList", "prefix 2 has 1025 bytes", []string{"srcPrefixList", "a\n" + strings.Repeat("x", 1025)}},
+		{"include", "no pattern in this list", []string{"include", ",\n,"}},
+		{"exclude", "no pattern in this list", []string{"exclude", " "}},
+		{"exclude", "glob", []string{"exclude", "{a,b"}},
+		{"srcEndpoint", "scheme and host", []string{"srcEndpoint", "https://:80"}},
+		{"srcEndpoint", "scheme and host", []string{"srcEndpoint", "https://s3.example.com:99999"}},
+		{"destEndpoint", "scheme and host", []string{"destEndpoint", "ftp://s3.example.com"}},
+		{"destEndpoint", "scheme and host", []string{"destEndpoint", "https://keys:secret@s3.example.com"}},
+		{"destBucket", "lower-case", []string{"destBucket", "under_score"}},
+		{"destBucket", "two dots", []string{"destBucket", "a..b"}},
+		{"destRoleArn", "not both", []string{"destRoleArn", "arn:aws:iam::123456789012:role/x", "destCredentials", "s"}},
+		{"destRoleArn", "destType is Amazon_S3", []string{"destType", "S3_Compatible", "destEndpoint", "https://x", "destRoleArn", "arn:aws:iam::123456789012:role/x"}},
+		{"destExternalId", "destRoleArn", []string{"destExternalId", "abc"}},
+		{"srcRoleArn", "srcType is Amazon_S3", []string{"srcType", "Google_GCS", "srcRoleArn", "arn:aws:iam::123456789012:role/x"}},
+		{"srcEvent", "srcType is Amazon_S3", []string{"srcType", "Google_GCS", "srcEvent", "Create"}},
+		{"srcRegion", "eu-west-1", []string{"srcRegion", "eu west"}},
+		{"destRegion", "eu-west-1", []string{"destRegion", "eu_west"}},
+		{"srcCredentials", "secret's name", []string{"srcCredentials", "two words"}},
+		{"destCredentials", "secret's name", []string{"destCredentials", "two\nlines"}},
+		{"srcPrefix", "UTF-8", []string{"srcPrefix", "\xff"}},
+		{"srcPrefixsListFile", "1024", []string{"srcPrefixsListFile", strings.Repeat("x", 1025)}},
+		{"destPrefix", "1023", []string{"destPrefix", strings.Repeat("x", 1024)}},
+		{"reportPrefix", "512", []string{"reportPrefix", strings.Repeat("x", 513)}},
+		{"reportBucket", "3 to 63", []string{"reportBucket", "x"}},
+		{"srcPrefixListBucket", "3 to 63", []string{"srcPrefixsListFile", "f", "srcPrefixListBucket", "-x-"}},
+		{"stripSrcPrefix", "true or false", []string{"stripSrcPrefix", "1"}},
+		{"isPayerRequest", "true or false", []string{"isPayerRequest", "TRUE"}},
+		{"srcInCurrentAccount", "true or false", []string{"srcInCurrentAccount", "no"}},
+		{"destInCurrentAccount", "true or false", []string{"destInCurrentAccount", "no"}},
+		{"includeMetadata", "true or false", []string{"includeMetadata", "no"}},
+		{"includeTags", "true or false", []string{"includeTags", "no"}},
+		{"assignPublicIp", "true or false", []string{"assignPublicIp", "no"}},
+		{"destPutObjectSSEType", "AWS_KMS_DSSE", []string{"destPutObjectSSEType", "aws:kms"}},
+		{"destPutObjectSSEKmsKeyId", "alias", []string{"destPutObjectSSEType", "AWS_KMS", "destPutObjectSSEKmsKeyId", "a b"}},
+		{"deleteExtraneous", "No, Yes", []string{"deleteExtraneous", "true"}},
+		{"deleteExtraneous", "include hides", []string{"deleteExtraneous", "Yes", "include", "*.a"}},
+		{"deleteExtraneous", "minSize hides", []string{"deleteExtraneous", "Yes", "minSize", "1"}},
+		{"deleteExtraneous", "maxSize hides", []string{"deleteExtraneous", "Yes", "maxSize", "1"}},
+		{"deleteExtraneous", "modifiedAfter hides", []string{"deleteExtraneous", "Yes", "modifiedAfter", "2026-01-02T00:00:00Z"}},
+		{"deleteExtraneous", "modifiedBefore hides", []string{"deleteExtraneous", "Yes", "modifiedBefore", "2026-01-02T00:00:00Z"}},
+		{"maxSize", "no size", []string{"maxSize", "-1"}},
+		{"modifiedBefore", "RFC 3339", []string{"modifiedBefore", "2026-01-02"}},
+		{"transferMode", "server_side", []string{"transferMode", "fastest"}},
+		{"transferMode", "within one service", []string{
+			"transferMode", "server_side", "srcType", "S3_Compatible", "srcEndpoint", "https://a", "destType", "S3_Compatible", "destEndpoint", "https://b",
+		}},
+		{"bandwidthLimit", "by itself", []string{"transferMode", "server_side", "bandwidthLimit", "1MiB/s"}},
+		{"giantThreshold", "64 MiB to 5 GiB", []string{"giantThreshold", "6GiB"}},
+		{"destPrefix", "overlap", []string{
+			"srcType", "S3_Compatible", "srcEndpoint", "https://a", "destType", "S3_Compatible", "destEndpoint", "https://a/", "destBucket", "source",
+		}},
+		{"destPrefix", "overlap", []string{"destBucket", "source", "srcPrefixList", "c/\na/b", "destPrefix", "a/b/x"}},
+		{"ec2VpcId", "required", []string{"ec2VpcId", ""}},
+		{"ec2Subnets", "required", []string{"ec2Subnets", ""}},
+		{"spotPercent", "0 to 100", []string{"spotPercent", "101"}},
+		{"spotPercent", "whole number", []string{"spotPercent", "half"}},
+		{"maxCapacity", "0 to 1000", []string{"maxCapacity", "1001"}},
+		{"maxCapacity", "whole number", []string{"maxCapacity", "20%"}},
+		{"minCapacity", "0 to 1000", []string{"minCapacity", "-1"}},
+		{"ledgerTtlDays", "0 to 3650", []string{"ledgerTtlDays", "3651"}},
 		{"srcPrefixListBucket", "srcPrefixsListFile", []string{"srcPrefixListBucket", "lists"}},
 		{"stripSrcPrefix", "prefix list", []string{"srcPrefixList", "a", "stripSrcPrefix", "true"}},
 		{"srcEndpoint", "https://", []string{"srcType", "S3_Compatible"}},
@@ -129,6 +190,7 @@ func TestRefused(t *testing.T) {
 		{"srcBukket", "did you mean srcBucket", []string{"srcBukket", "x"}},
 		{"finderDepth", "unknown", []string{"finderDepth", "3"}},
 	}
+	refused := map[string]bool{}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.given, " "), func(t *testing.T) {
 			_, err := Job(valid(tt.given...))
@@ -138,9 +200,47 @@ func TestRefused(t *testing.T) {
 			}
 			i := slices.IndexFunc(errs, func(e contract.FieldError) bool { return e.Field == tt.field && strings.Contains(e.Message, tt.says) })
 			if i < 0 {
-				t.Errorf("no error of %s says %q:\n%v", tt.field, tt.says, err)
+				t.Fatalf("no error of %s says %q:\n%v", tt.field, tt.says, err)
 			}
+			refused[tt.field] = true
 		})
+	}
+	for _, p := range Contract().Parameters {
+		if !refused[p.Name] {
+			t.Errorf("no value of %s is refused by this test", p.Name)
+		}
+	}
+}
+
+func TestAcceptedValues(t *testing.T) {
+	tests := [][]string{
+		{"srcEndpoint", "s3.example.com"},
+		{"srcEndpoint", "http://[::1]:9000"},
+		{"srcType", "S3_Compatible", "srcEndpoint", "http://10.0.0.1:7070/", "srcBucket", "Under_Score"},
+		{"destBucket", "source", "srcPrefix", "in/", "destPrefix", "out"},
+		{"include", "**/*.{jpg,png}, b/[a-z]?"},
+		{"transferMode", "server_side", "bandwidthLimit", "0"},
+		{"srcType", "S3_Compatible", "srcEndpoint", "https://a", "destType", "S3_Compatible", "destEndpoint", "https://A/", "transferMode", "server_side"},
+		{"ec2CronExpression", "rate(1 hour)"}, {"ec2CronExpression", ""},
+		{"destPutObjectSSEType", "AWS_KMS_DSSE", "destPutObjectSSEKmsKeyId", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1"},
+		{"srcRoleArn", "arn:aws-us-gov:iam::123456789012:role/path/x", "srcExternalId", "x:y"},
+		{"permissionsBoundaryArn", "arn:aws:iam::aws:policy/PowerUserAccess"},
+		{"maxDeleteShare", "0%"}, {"minSize", "0", "maxSize", "0"}, {"giantThreshold", "5GiB"},
+		{"srcType", "Tencent_COS", "srcEvent", "No"}, // a template hands over defaults that do not apply, too
+		{"destPutObjectSSEType", "None", "destPutObjectSSEKmsKeyId", ""},
+		{"minCapacity", "3", "desiredCapacity", "3", "maxCapacity", "3"},
+	}
+	for _, given := range tests {
+		if _, err := Job(valid(given...)); err != nil {
+			t.Errorf("%q: %v", given, err)
+		}
+	}
+}
+
+func TestPatternsKeepTheirCommas(t *testing.T) {
+	j, err := Job(valid("include", "**/*.{jpg,png}, b\n c "))
+	if d := cmp.Diff([]string{"**/*.{jpg,png}", "b", "c"}, j.Selection.Include); d != "" || err != nil {
+		t.Error(d, err)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 const (
 	bucketPattern = `^[a-z0-9A-Z][a-z0-9A-Z._-]{1,61}[a-z0-9A-Z]$`
 	bucketRule    = "3 to 63 letters, digits, dots, hyphens and underscores, by the rules of the provider"
-	urlPattern    = `^(https?://)?[A-Za-z0-9.\-\[\]:]+(:[0-9]+)?(/[^?#]*)?$`
+	urlPattern    = `^(https?://)?[A-Za-z0-9.\-\[\]:]+(/([^/?#@][^?#@]*)?)?$`
 	urlRule       = "scheme and host, such as https://s3.example.com"
 	rolePattern   = `^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$`
 	roleRule      = "the ARN of a role"

@@ -3,7 +3,9 @@ package s3
 import (
 	"fmt"
 	"net"
+	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -22,23 +24,47 @@ func refuse(v contract.Values, field, format string, args ...any) []contract.Fie
 	return []contract.FieldError{{Field: field, Value: v[field], Message: fmt.Sprintf(format, args...)}}
 }
 
+// An end's parameters, source first: errors come in the order of the form.
+func ends() []struct{ kind, bucket, address string } {
+	return []struct{ kind, bucket, address string }{{"srcType", "srcBucket", "srcEndpoint"}, {"destType", "destBucket", "destEndpoint"}}
+}
+
 func endpoints(v contract.Values) (errs []contract.FieldError) {
-	for kind, address := range map[string]string{"srcType": "srcEndpoint", "destType": "destEndpoint"} {
-		if v[kind] == "S3_Compatible" && v[address] == "" {
-			errs = append(errs, refuse(v, address, "S3_Compatible needs an endpoint, such as https://s3.example.com")...)
+	for _, end := range ends() {
+		address := v[end.address]
+		switch {
+		case address == "" && v[end.kind] == "S3_Compatible":
+			errs = append(errs, refuse(v, end.address, "S3_Compatible needs an endpoint, such as https://s3.example.com")...)
+		case address != "" && !isAddress(address):
+			errs = append(errs, refuse(v, end.address, "allowed: "+urlRule)...)
 		}
 	}
 	return errs
+}
+
+// isAddress reports whether a host can be read from an address with or without a scheme.
+func isAddress(address string) bool {
+	if !strings.Contains(address, "://") {
+		address = "https://" + address
+	}
+	u, err := url.Parse(address)
+	if err != nil || strings.Trim(u.Hostname(), ".-:") == "" {
+		return false
+	}
+	port := u.Port()
+	n, err := strconv.Atoi(port)
+	return port == "" && !strings.HasSuffix(u.Host, ":") || err == nil && n > 0 && n < 1<<16
 }
 
 // Bucket names by provider: Amazon's are the strictest; other stores take capitals or underscores.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 func buckets(v contract.Values) (errs []contract.FieldError) {
 	amazon := regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
-	for kind, bucket := range map[string]string{"srcType": "srcBucket", "destType": "destBucket"} {
+	for _, end := range ends() {
+		bucket, kind := end.bucket, v[end.kind]
 		name := v[bucket]
 		switch {
-		case v[kind] == "S3_Compatible" || v[kind] == "Qiniu_Kodo" || v[kind] == "Google_GCS":
+		case kind == "S3_Compatible" || kind == "Qiniu_Kodo" || kind == "Google_GCS":
 		case !amazon.MatchString(name):
 			errs = append(errs, refuse(v, bucket, "allowed: 3 to 63 lower-case letters, digits, dots and hyphens, with a letter or digit at both ends")...)
 		case strings.Contains(name, "..") || net.ParseIP(name) != nil:
@@ -71,6 +97,10 @@ func prefixes(v contract.Values) (errs []contract.FieldError) {
 	if len(given) > 1 {
 		errs = append(errs, refuse(v, given[1], "only one of srcPrefix, srcPrefixList and srcPrefixsListFile can be given; %s is, too", given[0])...)
 	}
+	if v["srcPrefixList"] != "" && len(v.Lines("srcPrefixList")) == 0 {
+		// Taken for no list, it would select the whole bucket.
+		errs = append(errs, refuse(v, "srcPrefixList", "there is no prefix in this list; give one a line, or nothing for the whole bucket")...)
+	}
 	for i, line := range v.Lines("srcPrefixList") {
 		if len(line) > 1024 {
 			errs = append(errs, refuse(v, "srcPrefixList", "prefix %d has %d bytes, allowed are 1,024", i+1, len(line))...)
@@ -87,6 +117,9 @@ func prefixes(v contract.Values) (errs []contract.FieldError) {
 
 func patterns(v contract.Values) (errs []contract.FieldError) {
 	for _, name := range []string{"include", "exclude"} {
+		if v[name] != "" && len(v.List(name)) == 0 {
+			errs = append(errs, refuse(v, name, "there is no pattern in this list; give one a line, or nothing")...)
+		}
 		for _, p := range v.List(name) {
 			if !doublestar.ValidatePattern(p) {
 				errs = append(errs, refuse(v, name, "%q is no glob pattern; allowed are *, **, ?, [a-z] and {a,b}", p)...)
@@ -129,7 +162,7 @@ func serverSide(v contract.Values) []contract.FieldError {
 	if v["transferMode"] != "server_side" {
 		return nil
 	}
-	if v["srcType"] != v["destType"] || v["srcType"] == "S3_Compatible" && v["srcEndpoint"] != v["destEndpoint"] {
+	if v["srcType"] != v["destType"] || v["srcType"] == "S3_Compatible" && !sameAddress(v) {
 		return refuse(v, "transferMode", "the destination can copy by itself only within one service; give auto or stream")
 	}
 	if v["bandwidthLimit"] != "" && v.Rate("bandwidthLimit") > 0 {
@@ -138,9 +171,14 @@ func serverSide(v contract.Values) []contract.FieldError {
 	return nil
 }
 
+// sameAddress reports whether both ends name one service, a slash at the end aside.
+func sameAddress(v contract.Values) bool {
+	return strings.EqualFold(strings.TrimRight(v["srcEndpoint"], "/"), strings.TrimRight(v["destEndpoint"], "/"))
+}
+
 // intoItself refuses a transfer whose copies would be read as sources again, or would overwrite their own sources.
 func intoItself(v contract.Values) []contract.FieldError {
-	if v["srcBucket"] != v["destBucket"] || v["srcType"] != v["destType"] || v["srcEndpoint"] != v["destEndpoint"] {
+	if v["srcBucket"] != v["destBucket"] || v["srcType"] != v["destType"] || !sameAddress(v) {
 		return nil
 	}
 	target := strings.TrimRight(v["destPrefix"], "/")
