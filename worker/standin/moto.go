@@ -29,7 +29,7 @@ const startWithin = 90 * time.Second
 const script = `exec 3<&0
 "$0" -H 127.0.0.1 -p 0 3<&- &
 server=$!
-{ cat <&3 >/dev/null; kill $server; } 2>/dev/null &
+{ cat <&3; kill $server; } >/dev/null 2>&1 &
 exec 3<&- </dev/null
 wait $server`
 

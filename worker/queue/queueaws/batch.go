@@ -49,7 +49,7 @@ func (q *Queue) batches(ctx context.Context, op operation, n int) error {
 		q.group(ctx, &op, groups[0], &out)
 	} else {
 		var g errgroup.Group
-		g.SetLimit(q.inFlight)
+		g.SetLimit(cap(q.slots))
 		for _, entries := range groups {
 			g.Go(func() error { q.group(ctx, &op, entries, &out); return nil })
 		}
@@ -109,7 +109,7 @@ type batchAnswer struct {
 // once makes one call. It returns the entries that may be tried again, with the reason of the first.
 func (q *Queue) once(ctx context.Context, op *operation, entries []int, out *outcome) (again []int, reason error) {
 	var answer batchAnswer
-	if err := q.call(ctx, op.name, q.request(op, entries), 0, &answer); err != nil {
+	if err := q.limited(ctx, op, entries, &answer); err != nil {
 		out.add(entries, err) // the call itself has been repeated already
 		return nil, nil
 	}
@@ -147,6 +147,17 @@ func (q *Queue) once(ctx context.Context, op *operation, entries []int, out *out
 		}
 	}
 	return again, reason
+}
+
+// limited makes a call when there is a free slot.
+func (q *Queue) limited(ctx context.Context, op *operation, entries []int, answer *batchAnswer) error {
+	select {
+	case q.slots <- struct{}{}:
+	case <-ctx.Done():
+		return &failure.Error{Class: failure.Canceled, Op: op.name, Target: q.url, Err: context.Cause(ctx)}
+	}
+	defer func() { <-q.slots }()
+	return q.call(ctx, op.name, q.request(op, entries), 0, answer)
 }
 
 // classOf classes a refused entry: what is not the sender's fault may pass.

@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 )
@@ -33,14 +33,6 @@ func constantServer(b *testing.B, answer string) *httptest.Server {
 	return s
 }
 
-func tenSent() string {
-	var parts []string
-	for i := range 10 {
-		parts = append(parts, fmt.Sprintf(`{"Id":"%d","MessageId":"5fea7756-0ea4-451a-a703-a558b933e274","MD5OfMessageBody":"fafb00f5732ab283681e124bf8747ed1"}`, i))
-	}
-	return `{"Successful":[` + strings.Join(parts, ",") + `]}`
-}
-
 func tenBodies() []string {
 	bodies := make([]string, 10)
 	for i := range bodies {
@@ -48,13 +40,6 @@ func tenBodies() []string {
 			`"etag":"d41d8cd98f00b204e9800998ecf8427e","modified":"2026-01-01T00:00:00Z","op":"copy"}`, i)
 	}
 	return bodies
-}
-
-func benchConfig(url string) aws.Config {
-	return aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(url),
-		Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider("AK", "secret", "")),
-	}
 }
 
 // measure reports the CPU of the whole process, server included, for each call.
@@ -85,7 +70,7 @@ func cpu(b *testing.B) time.Duration {
 // BenchmarkSend is one SendMessageBatch of ten messages.
 func BenchmarkSend(b *testing.B) {
 	s := constantServer(b, tenSent())
-	q, err := queueaws.Open(b.Context(), benchConfig(s.URL), s.URL+"/q", queueaws.Options{})
+	q, err := queueaws.Open(b.Context(), serviceConfig(s.URL), s.URL+"/q", queueaws.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -97,7 +82,7 @@ func BenchmarkSend(b *testing.B) {
 // BenchmarkSendWithSDK is the same by the SDK's client.
 func BenchmarkSendWithSDK(b *testing.B) {
 	s := constantServer(b, tenSent())
-	client := sqs.NewFromConfig(benchConfig(s.URL), func(o *sqs.Options) { o.DisableMessageChecksumValidation = true })
+	client := sqs.NewFromConfig(serviceConfig(s.URL), func(o *sqs.Options) { o.DisableMessageChecksumValidation = true })
 	bodies := tenBodies()
 	measure(b, func() error {
 		in := &sqs.SendMessageBatchInput{QueueUrl: aws.String(s.URL + "/q")}
@@ -128,4 +113,29 @@ func BenchmarkPlainPost(b *testing.B) {
 		_, err = io.Copy(io.Discard, resp.Body)
 		return err
 	})
+}
+
+// BenchmarkSendMany is what a finder does: 64 sends of a hundred messages at once. One operation is one message.
+func BenchmarkSendMany(b *testing.B) {
+	s := constantServer(b, tenSent())
+	q, err := queueaws.Open(b.Context(), serviceConfig(s.URL), s.URL+"/q", queueaws.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer q.Close()
+	var bodies []string
+	for range 10 {
+		bodies = append(bodies, tenBodies()...)
+	}
+	before := cpu(b)
+	b.ResetTimer()
+	var g errgroup.Group
+	g.SetLimit(64)
+	for sent := 0; sent < b.N; sent += len(bodies) {
+		g.Go(func() error { return q.Send(b.Context(), bodies) })
+	}
+	if err := g.Wait(); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64((cpu(b)-before).Nanoseconds())/float64(b.N)/1000, "cpu-us/op")
 }

@@ -43,7 +43,7 @@ type Queue struct {
 	wire       *wireaws.Client
 	retry      retry.Policy
 	visibility time.Duration
-	inFlight   int
+	slots      chan struct{} // one taken for each batch call under way
 }
 
 var _ queue.Queue = (*Queue)(nil)
@@ -52,7 +52,8 @@ var _ queue.Queue = (*Queue)(nil)
 type Options struct {
 	// Visibility is how long received messages are hidden, in whole seconds; 0 is queue.Visibility.
 	Visibility time.Duration
-	// InFlight is the number of batch calls at once of one Send, Delete or Extend; 0 is 16.
+	// InFlight is the number of batch calls under way at once, of all that use this Queue; so many connections are
+	// opened beside those of the receivers. 0 is 64.
 	InFlight int
 	// Retry is the policy of calls and of refused entries; the zero policy is retry.Calls().
 	Retry retry.Policy
@@ -65,7 +66,7 @@ func Open(ctx context.Context, cfg aws.Config, url string, o Options) (*Queue, e
 		o.Visibility = queue.Visibility
 	}
 	if o.InFlight == 0 {
-		o.InFlight = 16
+		o.InFlight = 64
 	}
 	if o.Retry == (retry.Policy{}) {
 		o.Retry = retry.Calls()
@@ -80,7 +81,7 @@ func Open(ctx context.Context, cfg aws.Config, url string, o Options) (*Queue, e
 		return nil, fmt.Errorf("endpoint of SQS in region %q: %w", client.Region, err)
 	}
 	return &Queue{
-		url: url, retry: o.Retry, visibility: o.Visibility, inFlight: o.InFlight,
+		url: url, retry: o.Retry, visibility: o.Visibility, slots: make(chan struct{}, o.InFlight),
 		wire: wireaws.New(wireaws.Options{
 			SigningName: "sqs", Target: "AmazonSQS", Region: client.Region, Endpoint: endpoint.URI,
 			Credentials: client.Credentials, HTTP: client.HTTPClient, Retry: o.Retry,

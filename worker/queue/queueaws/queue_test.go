@@ -1,11 +1,14 @@
 package queueaws_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -17,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/queue"
@@ -222,6 +226,55 @@ func TestCallsStayWithinTheLimitOfBytes(t *testing.T) {
 	}
 	if err := q.Send(t.Context(), []string{strings.Repeat("x", 256<<10+1)}); err == nil {
 		t.Error("a body beyond the limit was sent")
+	}
+}
+
+func TestConnectionsStayFew(t *testing.T) {
+	var mu sync.Mutex
+	opened := 0
+	service := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		time.Sleep(2 * time.Millisecond)
+		_, _ = io.WriteString(w, tenSent())
+	}))
+	service.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			mu.Lock()
+			opened++
+			mu.Unlock()
+		}
+	}
+	service.Start()
+	defer service.Close()
+	// Without a client of its own, a configuration has the SDK's, which would keep ten connections.
+	q, err := queueaws.Open(t.Context(), serviceConfig(service.URL), service.URL+"/q", queueaws.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	var g errgroup.Group
+	for range 40 {
+		g.Go(func() error { return q.Send(t.Context(), numbered(300)) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if opened > 100 {
+		t.Errorf("%d connections were opened for 1,200 calls", opened)
+	}
+}
+
+func TestSendEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	step := func(r standinaws.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+		cancel()
+		return standinaws.Answer(r, http.StatusServiceUnavailable, ``), nil
+	}
+	q := open(t, standinaws.Between(standinaws.Config(t, "http://127.0.0.1:1"), step), "http://127.0.0.1:1/q")
+	err := q.Send(ctx, numbered(5000))
+	var batch *queue.BatchError
+	if !errors.As(err, &batch) || len(batch.Failed) != 5000 {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -111,4 +111,3 @@ func (q *Queue) untilNext(ctx context.Context) (time.Duration, error) {
 	}
 	return max(time.UnixMilli(at.Int64).Sub(q.now()), time.Millisecond), nil
 }
-
