@@ -134,8 +134,14 @@ func DecodeObject(body string) (Object, error) {
 	if err := json.Unmarshal([]byte(body), &w); err != nil {
 		return Object{}, fmt.Errorf("message is not the JSON of this format: %w", err)
 	}
+	if w.Version < 1 || w.Kind == "" {
+		return Object{}, errors.New("message is not of this format: it has no version or no kind")
+	}
 	if w.Version != Version || w.Kind != "object" {
 		return Object{}, fmt.Errorf("%w: kind %q, version %d", ErrUnknown, w.Kind, w.Version)
+	}
+	if w.Op == "" {
+		return Object{}, errors.New("message names no operation")
 	}
 	if w.Op != Copy && w.Op != Delete {
 		return Object{}, fmt.Errorf("%w: operation %q", ErrUnknown, w.Op)

@@ -45,6 +45,8 @@ func TestDecodeObjectRefuses(t *testing.T) {
 	}{
 		{"no JSON", "hello", false},
 		{"empty", "", false},
+		{"a notification", `{"Event":"s3:TestEvent","Bucket":"b"}`, false},
+		{"no operation", `{"v":1,"kind":"object","key":"a"}`, false},
 		{"newer version", `{"v":2,"kind":"object","key":"a","op":"copy"}`, true},
 		{"other kind", `{"v":1,"kind":"rocket","key":"a","op":"copy"}`, true},
 		{"other operation", `{"v":1,"kind":"object","key":"a","op":"rename"}`, true},

@@ -39,15 +39,15 @@ type Run struct {
 
 // FinderTotals are the exact counts of one finder pass.
 type FinderTotals struct {
-	ListedSource      int64
-	ListedDestination int64
-	Decisions         map[string]Tally // new, changed:etag, same, skipped:archived, extraneous, ...
-	Queued            int64            // messages sent for this pass
-	Ranges            int64            // key ranges the listing was split into
-	ListCalls         int64
-	SortedRanges      int64 // sides that had to be sorted on disk, because a store lists in another order
-	DecidedByTime     int64 // pairs that only their modification times could decide
-	NoChecksum        int64 // pairs to be compared by checksum that had none to compare
+	ListedSource      int64            `json:"listedSource"`
+	ListedDestination int64            `json:"listedDestination"`
+	Decisions         map[string]Tally `json:"decisions"` // new, changed:etag, same, skipped:archived, extraneous, ...
+	Queued            int64            `json:"queued"`    // messages sent for this pass
+	Ranges            int64            `json:"ranges"`    // key ranges the listing was split into
+	ListCalls         int64            `json:"listCalls"`
+	SortedRanges      int64            `json:"sortedRanges"`  // sides that had to be sorted on disk, because a store lists in another order
+	DecidedByTime     int64            `json:"decidedByTime"` // pairs that only their modification times could decide
+	NoChecksum        int64            `json:"noChecksum"`    // pairs to be compared by checksum that had none to compare
 }
 
 // Tally is a number of objects and their bytes.

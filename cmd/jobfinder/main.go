@@ -1,0 +1,262 @@
+// Command jobfinder makes one pass of a task: it lists both ends, compares them, queues what differs, and ends.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/preflight"
+	"github.com/datatransferhub/dth/worker/queue/queueaws"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
+)
+
+// version is set by the build.
+var version = "dev"
+
+const usage = `usage: jobfinder --config FILE | --config ssm:NAME | --config s3://BUCKET/KEY [flags]
+
+Lists both ends of a task, compares them and queues what differs. Exit codes: 0 done; 1 the pass failed;
+2 wrong usage or configuration; 3 an end cannot be reached or refuses; 130 and 143 stopped by a signal.
+
+`
+
+type options struct {
+	config, runID         string
+	plan, check, jsonLine bool
+	version               bool
+}
+
+func main() {
+	command.Main("jobfinder", func(ctx context.Context) error { return start(ctx, os.Args[1:], os.Stdout) })
+}
+
+func start(ctx context.Context, args []string, out io.Writer) error {
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return command.UsageError(err)
+	}
+	if o.version {
+		_, err := fmt.Fprintln(out, "jobfinder", version)
+		return err
+	}
+	f, err := open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := f.preflight(ctx); err != nil {
+		return err
+	}
+	switch {
+	case o.check:
+		return f.print(out, map[string]any{"source": "reached", "destination": "reached"})
+	case o.plan:
+		return f.plan(ctx, out)
+	}
+	return f.pass(ctx, out)
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	fs := flag.NewFlagSet("jobfinder", flag.ContinueOnError)
+	fs.Usage = func() { fmt.Fprint(os.Stderr, usage); fs.PrintDefaults() }
+	fs.StringVar(&o.config, "config", "", "the configuration document: a file, ssm:NAME or s3://BUCKET/KEY")
+	fs.StringVar(&o.runID, "run-id", "", "id of the run; a new one by default")
+	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done")
+	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
+	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
+	fs.BoolVar(&o.version, "version", false, "print the version")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("argument %q is not expected", fs.Arg(0))
+	}
+	if o.config == "" && !o.version {
+		return o, errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY")
+	}
+	return o, nil
+}
+
+// pass is one pass with everything it needs.
+type pass struct {
+	options
+	cfg                 *s3.Config
+	source, destination *storeaws.Bucket
+	lists               finder.Getter // holds the prefix list
+	queue               *queueaws.Queue
+	ledger              *ledgeraws.Ledger
+	runs                *runaws.Runs
+	log                 *slog.Logger
+}
+
+func open(ctx context.Context, o options) (*pass, error) {
+	own, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
+	}
+	document, err := configaws.Load(ctx, own, o.config)
+	if err != nil {
+		return nil, command.UsageError(err)
+	}
+	cfg, err := s3.ParseConfig(document)
+	if err != nil {
+		return nil, command.UsageError(fmt.Errorf("configuration %s: %w", o.config, err))
+	}
+	if cfg.Region != "" {
+		own.Region = cfg.Region
+	}
+	p := &pass{
+		options: o, cfg: cfg,
+		log: slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName),
+	}
+	if err := p.openRecords(ctx, own); err != nil {
+		return nil, command.UsageError(err)
+	}
+	store := storeaws.Options{AWS: own, Secrets: storeaws.NewSecretsManager(own)}
+	if p.source, err = storeaws.Open(ctx, cfg.Job.Source, store); err != nil {
+		return nil, command.UsageError(fmt.Errorf("source: %w", err))
+	}
+	p.lists = p.source
+	if name := cfg.Job.Selection.PrefixFileBucket; name != "" && name != cfg.Job.Source.Bucket {
+		at := cfg.Job.Source
+		at.Bucket, at.ExpectedOwner = name, ""
+		if p.lists, err = storeaws.Open(ctx, at, store); err != nil {
+			return nil, command.UsageError(fmt.Errorf("bucket of the prefix list: %w", err))
+		}
+	}
+	if p.destination, err = storeaws.Open(ctx, cfg.Job.Destination, store); err != nil {
+		return nil, command.UsageError(fmt.Errorf("destination: %w", err))
+	}
+	return p, nil
+}
+
+func (p *pass) openRecords(ctx context.Context, cfg aws.Config) error {
+	var err error
+	if p.queue, err = queueaws.Open(ctx, cfg, p.cfg.QueueURL, queueaws.Options{}); err != nil {
+		return err
+	}
+	if p.ledger, err = ledgeraws.Open(ctx, cfg, p.cfg.LedgerTable, retry.Policy{}); err != nil {
+		return err
+	}
+	p.runs = runaws.Open(cfg, p.cfg.RunTable, retry.Policy{})
+	return nil
+}
+
+func (p *pass) close() {
+	p.source.Close()
+	p.destination.Close()
+}
+
+// preflight looks at both ends and reports every finding, not only the first.
+func (p *pass) preflight(ctx context.Context) error {
+	err := errors.Join(
+		preflight.Check(ctx, p.source, preflight.Names{
+			End: "source", Region: "srcRegion", Endpoint: "srcEndpoint", Credentials: "srcCredentials or srcRoleArn", Rights: "s3:GetObject",
+		}),
+		preflight.Check(ctx, p.destination, preflight.Names{
+			End: "destination", Region: "destRegion", Endpoint: "destEndpoint", Credentials: "destCredentials or destRoleArn",
+			Rights: "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload",
+		}))
+	if err != nil {
+		return &command.ExitError{Code: command.Unreachable, Err: err}
+	}
+	return nil
+}
+
+func (p *pass) find(ctx context.Context, sinks ...diff.Sink) (run.FinderTotals, error) {
+	return finder.Pass(ctx, finder.Config{
+		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
+		Sinks: func() []diff.Sink { return sinks },
+		OnProgress: func(progress finder.Progress) {
+			p.log.Debug("listing", "source", progress.Source, "destination", progress.Destination, "calls", progress.Calls)
+		},
+	})
+}
+
+func (p *pass) plan(ctx context.Context, out io.Writer) error {
+	plan := &finder.Plan{GiantThreshold: p.cfg.Job.GiantThreshold}
+	totals, err := p.find(ctx, plan)
+	if err != nil {
+		return err
+	}
+	return p.print(out, map[string]any{"totals": totals, "histogram": plan.Histogram(), "largest": plan.Largest()})
+}
+
+// pass makes the pass and keeps its record true whatever happens to it.
+func (p *pass) pass(ctx context.Context, out io.Writer) error {
+	r := run.Run{ID: p.runID, Trigger: "schedule", State: run.Finding, Started: time.Now().UTC(), Version: version}
+	if r.ID == "" {
+		r.ID = r.Started.Format("20060102T150405.000000Z")
+	}
+	if err := p.runs.Create(ctx, r); err != nil {
+		return fmt.Errorf("recording run %s: %w", r.ID, err)
+	}
+	p.log.Info("pass begins", "run", r.ID, "version", version)
+	var err error
+	r.Finder, err = p.queueDifferences(ctx, r.ID)
+	r.State = run.Copying
+	if err != nil {
+		r.State, r.Error, r.Finished = run.Failed, err.Error(), time.Now().UTC()
+	}
+	if updateErr := p.runs.Update(context.WithoutCancel(ctx), r); updateErr != nil {
+		err = errors.Join(err, fmt.Errorf("recording the end of run %s: %w", r.ID, updateErr))
+	}
+	if err != nil {
+		return err
+	}
+	p.log.Info("pass ends", "run", r.ID, "totals", r.Finder)
+	return p.print(out, map[string]any{"run": r.ID, "totals": r.Finder})
+}
+
+func (p *pass) queueDifferences(ctx context.Context, runID string) (run.FinderTotals, error) {
+	// Each send is ten calls side by side: this many keep the queue busy without opening a connection for every call.
+	const sends = 8
+	sender := &finder.Sender{Queue: p.queue, RunID: runID, Listed: !p.cfg.Job.SkipCompare, InFlight: sends}
+	sinks := []diff.Sink{sender}
+	var extraneous *finder.Extraneous
+	if p.cfg.Job.DeleteExtraneous {
+		var err error
+		if extraneous, err = finder.NewExtraneous(""); err != nil {
+			return run.FinderTotals{}, err
+		}
+		defer extraneous.Close()
+		sinks = append(sinks, extraneous)
+	}
+	totals, err := p.find(ctx, sinks...)
+	if err == nil && extraneous != nil {
+		err = extraneous.Send(ctx, p.cfg.Job, totals.ListedDestination, sender)
+	}
+	totals.Queued = sender.Sent()
+	return totals, err
+}
+
+// print writes the result: as one JSON object, or not at all, because the log has it.
+func (p *pass) print(out io.Writer, result map[string]any) error {
+	if !p.jsonLine && !p.options.plan && !p.check {
+		return nil
+	}
+	return json.NewEncoder(out).Encode(result)
+}

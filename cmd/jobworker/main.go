@@ -1,0 +1,125 @@
+// Command jobworker copies what the finder queues, until it is told to stop.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/worker/consume"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
+	"github.com/datatransferhub/dth/worker/queue/queueaws"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
+	"github.com/datatransferhub/dth/worker/transfer"
+)
+
+// version is set by the build.
+var version = "dev"
+
+const usage = `usage: jobworker --config FILE | --config ssm:NAME | --config s3://BUCKET/KEY
+
+Takes messages from the task's queue, copies objects and records the outcomes, until SIGTERM or SIGINT: then it finishes
+what is under way, hands back the rest, and exits with 143 or 130. Exit code 2: wrong usage or configuration.
+
+`
+
+func main() {
+	command.Main("jobworker", func(ctx context.Context) error { return start(ctx, os.Args[1:]) })
+}
+
+func start(ctx context.Context, args []string) error {
+	var reference string
+	var printVersion bool
+	fs := flag.NewFlagSet("jobworker", flag.ContinueOnError)
+	fs.Usage = func() { fmt.Fprint(os.Stderr, usage); fs.PrintDefaults() }
+	fs.StringVar(&reference, "config", "", "the configuration document: a file, ssm:NAME or s3://BUCKET/KEY")
+	fs.BoolVar(&printVersion, "version", false, "print the version")
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return command.UsageError(err)
+	case printVersion:
+		fmt.Println("jobworker", version)
+		return nil
+	case fs.NArg() > 0:
+		return command.UsageError(fmt.Errorf("argument %q is not expected", fs.Arg(0)))
+	case reference == "":
+		return command.UsageError(errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY"))
+	}
+	return work(ctx, reference)
+}
+
+func work(ctx context.Context, reference string) error {
+	own, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
+	}
+	document, err := configaws.Load(ctx, own, reference)
+	if err != nil {
+		return command.UsageError(err)
+	}
+	cfg, err := s3.ParseConfig(document)
+	if err != nil {
+		return command.UsageError(fmt.Errorf("configuration %s: %w", reference, err))
+	}
+	if cfg.Region != "" {
+		own.Region = cfg.Region
+	}
+	o := storeaws.Options{AWS: own, Secrets: storeaws.NewSecretsManager(own)}
+	source, err := storeaws.Open(ctx, cfg.Job.Source, o)
+	if err != nil {
+		return command.UsageError(fmt.Errorf("source: %w", err))
+	}
+	defer source.Close()
+	destination, err := storeaws.Open(ctx, cfg.Job.Destination, o)
+	if err != nil {
+		return command.UsageError(fmt.Errorf("destination: %w", err))
+	}
+	defer destination.Close()
+
+	q, err := queueaws.Open(ctx, own, cfg.QueueURL, queueaws.Options{})
+	if err != nil {
+		return command.UsageError(err)
+	}
+	defer q.Close()
+	ledger, err := ledgeraws.Open(ctx, own, cfg.LedgerTable, retry.Policy{})
+	if err != nil {
+		return command.UsageError(err)
+	}
+	defer ledger.Close()
+	runs, uploads := runaws.Open(own, cfg.RunTable, retry.Policy{}), multipartaws.Open(own, cfg.RunTable, retry.Policy{})
+	name := workerName()
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName, "worker", name)
+	log.Info("worker begins", "version", version, "source", source.Address(), "destination", destination.Address())
+	err = consume.New(consume.Config{
+		Queue: q, Ledger: ledger, Runs: runs, Worker: name, Log: log, Concurrency: cfg.Job.Concurrency,
+		Settler: transfer.New(transfer.Config{
+			Job: cfg.Job, Source: source, Destination: destination, SourceCan: source.Capabilities(), DestCan: destination.Capabilities(),
+			Shared: destination.Shares(source), Uploads: uploads, Ledger: ledger, Worker: name, Pace: transfer.NewPace(cfg.Job.BytesPerSecond),
+		}),
+	}).Run(ctx)
+	log.Info("worker ends", "error", err)
+	return err
+}
+
+// workerName is another after every start, because the sequence numbers of a worker's records begin anew.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%s-%d", host, time.Now().UTC().Format("20060102T150405.000Z"), os.Getpid())
+}
