@@ -45,13 +45,19 @@ func TestParseConfigSaysEverythingThatIsWrong(t *testing.T) {
 		{"more behind the end", smallConfig + `}`, []string{"no JSON object"}},
 		{"a list", `[]`, []string{"no JSON object"}},
 		{"nothing", `null`, []string{"queueUrl is required", "ledgerTable is required", "runTable is required", "srcBucket: this parameter is required", "destBucket: this parameter is required"}},
-		{"unknown keys", `{"queue":"x","QueueUrl":"x","queueUrl":"x","ledgerTable":"l","runTable":"r","parameters":{"srcBucket":"from-here","destBucket":"to-there"}}`,
-			[]string{`"queue" is unknown`, `"QueueUrl" is unknown`}},
-		{"empty and wrong", `{"queueUrl":"","ledgerTable":3,"runTable":null,"parameters":{"srcBuckets":"from-here","destBucket":7}}`,
-			[]string{"queueUrl is required", "ledgerTable: 3: the value must be text", "runTable: null", "destBucket: 7", `did you mean srcBucket`, "srcBucket: this parameter is required"}},
+		{
+			"unknown keys", `{"queue":"x","QueueUrl":"x","queueUrl":"x","ledgerTable":"l","runTable":"r","parameters":{"srcBucket":"from-here","destBucket":"to-there"}}`,
+			[]string{`"queue" is unknown`, `"QueueUrl" is unknown`},
+		},
+		{
+			"empty and wrong", `{"queueUrl":"","ledgerTable":3,"runTable":null,"parameters":{"srcBuckets":"from-here","destBucket":7}}`,
+			[]string{"queueUrl is required", "ledgerTable: 3: the value must be text", "runTable: null", "destBucket: 7", `did you mean srcBucket`, "srcBucket: this parameter is required"},
+		},
 		{"parameters as text", `{"queueUrl":"x","ledgerTable":"l","runTable":"r","parameters":"srcBucket=x"}`, []string{"parameters: \"srcBucket=x\": the value must be an object"}},
-		{"fleet values are checked when given", strings.Replace(smallConfig, `"parameters":{`, `"parameters":{"alarmEmail":"nobody","maxCapacity":"-1",`, 1),
-			[]string{"alarmEmail", "maxCapacity"}},
+		{
+			"fleet values are checked when given", strings.Replace(smallConfig, `"parameters":{`, `"parameters":{"alarmEmail":"nobody","maxCapacity":"-1",`, 1),
+			[]string{"alarmEmail", "maxCapacity"},
+		},
 		{"rules", strings.Replace(smallConfig, `"parameters":{`, `"parameters":{"deleteExtraneous":"Yes","include":"*.jpg",`, 1), []string{"deleteExtraneous"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
