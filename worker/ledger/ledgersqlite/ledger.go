@@ -239,6 +239,16 @@ func (l *Ledger) store(ctx context.Context, write *sql.Stmt, r *ledger.Record) (
 	return res.RowsAffected()
 }
 
+// failureQuery returns the statement for a page of failures: of a task, after a class and key, so many, of a class.
+func failureQuery(class string) string {
+	of := `?5 = ''`
+	if class != "" {
+		of = `class = ?5`
+	}
+	return `SELECT class, key, doc FROM ledger WHERE task = ?1 AND class IS NOT NULL AND (class, key) > (?2, ?3) AND ` + of +
+		` ORDER BY class, key LIMIT ?4`
+}
+
 // Failures implements ledger.Ledger. Records come by class and, within one, by key.
 func (l *Ledger) Failures(ctx context.Context, class string, limit int, after string) (ledger.Page, error) {
 	place, err := ledger.ParseCursor(after)
@@ -248,13 +258,7 @@ func (l *Ledger) Failures(ctx context.Context, class string, limit int, after st
 	if after == "" {
 		place.Class = class
 	}
-	query := `SELECT class, key, doc FROM ledger WHERE task = ?1 AND class IS NOT NULL AND (class, key) > (?2, ?3)`
-	args := []any{l.task, place.Class, place.Key, limit + 1}
-	if class != "" {
-		query += ` AND class = ?5`
-		args = append(args, class)
-	}
-	rows, err := l.db.QueryContext(ctx, query+` ORDER BY class, key LIMIT ?4`, args...)
+	rows, err := l.db.QueryContext(ctx, failureQuery(class), l.task, place.Class, place.Key, limit+1, class)
 	if err != nil {
 		return ledger.Page{}, fmt.Errorf("reading failures: %w", err)
 	}

@@ -2,6 +2,7 @@ package ledgersqlite_test
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -54,5 +55,38 @@ func TestTasksAreApart(t *testing.T) {
 	}
 	if page, err := b.Failures(t.Context(), "", 10, ""); err != nil || len(page.Records) != 0 {
 		t.Errorf("the other task lists %v, %v", page, err)
+	}
+}
+
+func TestFailuresAreFoundByTheIndex(t *testing.T) {
+	db, err := databasesqlite.Open(t.Context(), filepath.Join(t.TempDir(), "ledger.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	l, err := ledgersqlite.Open(t.Context(), db, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for class, query := range ledgersqlite.FailureQueries() {
+		rows, err := db.QueryContext(t.Context(), `EXPLAIN QUERY PLAN `+query, "a", "", "", 10, class)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(step, "SEARCH ledger USING INDEX ledger_failures") {
+				t.Errorf("class %q: %s", class, step)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			t.Error(err)
+		}
 	}
 }

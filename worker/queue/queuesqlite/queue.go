@@ -258,14 +258,17 @@ func (q *Queue) Purge(ctx context.Context) error {
 	return err
 }
 
-// ReleaseLeases makes every message visible at once. A process that is alone with its database calls it when it starts:
+// ReleaseLeases makes every message visible at once, dead letters too. A process that is alone with its database calls it when it starts:
 // whoever held the messages is dead. The receive that was cut off is not counted.
 func (q *Queue) ReleaseLeases(ctx context.Context) error {
 	now := q.now().UnixMilli()
-	_, err := q.db.ExecContext(ctx, `UPDATE messages SET visible = ?1, receives = max(receives - 1, 0) WHERE queue = ?2 AND visible > ?1`, now, q.id)
+	_, err := q.db.ExecContext(ctx, `UPDATE messages SET visible = ?1, receives = max(receives - 1, 0) WHERE queue IN (?2, ?3) AND visible > ?1`, now, q.id, q.deadLabel)
 	if err != nil {
 		return fmt.Errorf("releasing leases: %w", err)
 	}
 	q.awake()
+	if q.dead != nil {
+		q.dead.awake()
+	}
 	return nil
 }
