@@ -4,6 +4,7 @@ package endpoint
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/datatransferhub/dth/worker/job"
@@ -66,16 +67,24 @@ type Capabilities struct {
 	LargestPut    Fact[int64] // bytes in a single PUT
 	MaxParts      Fact[int]
 
-	StorageClasses Fact[[]string]
-	ACLs           Fact[bool]
-	Tags           Fact[bool]
-	TagCount       Fact[bool] // reads say how many tags an object has
+	StorageClasses Fact[[]string] // that objects can be written in
+	// ArchivedClasses are the classes whose bytes cannot be read without a restore first.
+	ArchivedClasses Fact[[]string]
+
+	ACLs     Fact[bool]
+	Tags     Fact[bool]
+	TagCount Fact[bool] // reads say how many tags an object has
 
 	// Host is the service's host for a region, "" where an endpoint address must be given. %s stands for
 	// the region.
 	Host Fact[string]
 	// DefaultRegion signs requests when no region was given.
 	DefaultRegion string
+}
+
+// NeedsRestore reports whether objects of a storage class cannot be read without a restore first.
+func (c *Capabilities) NeedsRestore(class string) bool {
+	return slices.Contains(c.ArchivedClasses.Value, class)
 }
 
 // Of returns the row of a provider.

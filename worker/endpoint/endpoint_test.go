@@ -5,7 +5,10 @@ import (
 	"os"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/store"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/providers.md")
@@ -32,6 +35,40 @@ func TestDocumentIsCurrent(t *testing.T) {
 	got, err := os.ReadFile(file)
 	if err != nil || string(got) != want {
 		t.Errorf("%s is not what the table says (%v); go test ./worker/endpoint -update writes it", file, err)
+	}
+}
+
+func TestArchivedClasses(t *testing.T) {
+	for _, c := range table() {
+		for _, class := range c.ArchivedClasses.Value {
+			if !store.ArchivedClass(class) || !c.NeedsRestore(class) {
+				t.Errorf("%s: class %s would be read without a restore", c.Provider, class)
+			}
+		}
+		for _, class := range []string{"", "STANDARD", "STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING", "NEARLINE", "COLDLINE", "WARM", "LINE", "IA"} {
+			if store.ArchivedClass(class) || c.NeedsRestore(class) {
+				t.Errorf("%s: class %q is not read", c.Provider, class)
+			}
+		}
+	}
+	if c, err := Of(job.GoogleGCS); err != nil || c.NeedsRestore("ARCHIVE") {
+		t.Error("Google's archive is read without a restore")
+	}
+}
+
+func TestProvidersAreThoseOfTheContract(t *testing.T) {
+	want := []string{"Aliyun_OSS", "Amazon_S3", "Google_GCS", "Huawei_OBS", "Qiniu_Kodo", "S3_Compatible", "Tencent_COS"}
+	if d := cmp.Diff(want, Providers()); d != "" {
+		t.Error(d)
+	}
+}
+
+// The largest object is one that the parts can make.
+func TestLargestObjectFitsItsParts(t *testing.T) {
+	for _, c := range table() {
+		if most := int64(c.MaxParts.Value) * 5 * job.GiB; c.LargestObject.Value > most {
+			t.Errorf("%s: %d bytes, the parts hold %d", c.Provider, c.LargestObject.Value, most)
+		}
 	}
 }
 

@@ -58,6 +58,11 @@ func facts() []named {
 			return units.FormatSize(c.LargestObject.Value), c.LargestObject.Source
 		}},
 		{"parts", func(c *Capabilities) (string, string) { return show(c.MaxParts) }},
+		{"largest single PUT", func(c *Capabilities) (string, string) {
+			return units.FormatSize(c.LargestPut.Value), c.LargestPut.Source
+		}},
+		{"storage classes to write", func(c *Capabilities) (string, string) { return names(c.StorageClasses) }},
+		{"classes that need a restore", func(c *Capabilities) (string, string) { return names(c.ArchivedClasses) }},
 		{"canned ACLs", func(c *Capabilities) (string, string) { return yes(c.ACLs) }},
 		{"tags", func(c *Capabilities) (string, string) { return yes(c.Tags) }},
 		{"reads tell the number of tags", func(c *Capabilities) (string, string) { return yes(c.TagCount) }},
@@ -69,6 +74,8 @@ func facts() []named {
 		}},
 	}
 }
+
+func names(f Fact[[]string]) (string, string) { return strings.Join(f.Value, ", "), f.Source }
 
 func yes(f Fact[bool]) (string, string) {
 	if f.Value {

@@ -25,11 +25,12 @@ func (o *Object) Archived() bool {
 	return !o.Restored && ArchivedClass(o.StorageClass)
 }
 
-// ArchivedClass reports whether a storage class keeps bytes out of reach until they are restored.
+// ArchivedClass reports whether a storage class keeps bytes out of reach until they are restored. The names of all
+// providers are known; where one of them names a readable class so, its adapter marks the objects as Restored.
 func ArchivedClass(class string) bool {
 	switch class {
 	case "GLACIER", "DEEP_ARCHIVE", // Amazon S3, Tencent COS and others that follow it
-		"ARCHIVE", "ColdArchive", "DeepColdArchive", "Archive": // COS and OSS
+		"ARCHIVE", "COLD", "ColdArchive", "DeepColdArchive", "Archive": // COS, OBS and OSS
 		return true
 	}
 	return false

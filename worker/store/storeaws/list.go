@@ -64,6 +64,10 @@ func (b *Bucket) listOnce(ctx context.Context, r store.ListRequest) (*store.Page
 		return nil, b.listError(ctx, &c, err)
 	}
 	page := &result.Page
+	for i := range page.Objects {
+		o := &page.Objects[i]
+		o.Restored = o.Restored || o.Archived() && !b.caps.NeedsRestore(o.StorageClass)
+	}
 	if !result.Truncated {
 		page.Next = ""
 		return page, nil
