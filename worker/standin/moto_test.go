@@ -8,8 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/datatransferhub/dth/worker/standin"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestServerAnswersResetsAndEnds(t *testing.T) {
 	s, err := standin.Start()

@@ -3,10 +3,12 @@
 package ledgeraws_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,8 +24,7 @@ import (
 	"github.com/datatransferhub/dth/worker/retry"
 )
 
-func constantConfig(b *testing.B) aws.Config {
-	const answer = `{}`
+func constantConfig(b *testing.B, answer string) aws.Config {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header()["Content-Length"] = []string{strconv.Itoa(len(answer))}
@@ -72,7 +73,7 @@ func cpu(b *testing.B) time.Duration {
 
 // BenchmarkPut is one PutItem.
 func BenchmarkPut(b *testing.B) {
-	l, err := ledgeraws.Open(b.Context(), constantConfig(b), "ledger", retry.Policy{})
+	l, err := ledgeraws.Open(b.Context(), constantConfig(b, `{}`), "ledger", retry.Policy{})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func BenchmarkPut(b *testing.B) {
 
 // BenchmarkPutWithSDK is the same by the SDK's client and encoder.
 func BenchmarkPutWithSDK(b *testing.B) {
-	client := dynamodb.NewFromConfig(constantConfig(b))
+	client := dynamodb.NewFromConfig(constantConfig(b, `{}`))
 	r := usual()
 	measure(b, func() error {
 		item, err := attributevalue.MarshalMap(r)
@@ -96,6 +97,30 @@ func BenchmarkPutWithSDK(b *testing.B) {
 		_, err = client.PutItem(b.Context(), &dynamodb.PutItemInput{
 			TableName: aws.String("ledger"), Item: item, ReturnValues: types.ReturnValueAllOld,
 		})
+		return err
+	})
+}
+
+// BenchmarkGet reads a hundred records.
+func BenchmarkGet(b *testing.B) {
+	var items, keys []string
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("photos/2026/01/%08d.jpg", i))
+		items = append(items, `{"ObjectKey":{"S":"`+keys[i]+`"},"Status":{"S":"DONE"},"Size":{"N":"4096"},"SourceETag":{"S":"d41d8cd98f00b204e9800998ecf8427e"},`+
+			`"DestinationETag":{"S":"d41d8cd98f00b204e9800998ecf8427e"},"Checksum":{"S":"rosUhgp5mIg="},"VerifiedBy":{"S":"crc64nvme"},"RunId":{"S":"20260101T000000.000000Z"},`+
+			`"Attempts":{"N":"1"},"Method":{"S":"stream"},"StartedAt":{"S":"2026-01-01T00:00:00.000Z"},"FinishedAt":{"S":"2026-01-01T00:00:01.000Z"},"Bytes":{"N":"4096"},`+
+			`"Worker":{"S":"host-123"},"Seq":{"N":"17"}}`)
+	}
+	l, err := ledgeraws.Open(b.Context(), constantConfig(b, `{"Responses":{"ledger":[`+strings.Join(items, ",")+`]},"UnprocessedKeys":{}}`), "ledger", retry.Policy{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer l.Close()
+	measure(b, func() error {
+		got, err := l.Get(b.Context(), keys)
+		if err == nil && len(got) != len(keys) {
+			err = fmt.Errorf("%d records", len(got))
+		}
 		return err
 	})
 }
