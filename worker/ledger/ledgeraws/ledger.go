@@ -76,7 +76,7 @@ func possible(key string) bool { return key != "" && len(key) <= maxKey && utf8.
 // Put implements ledger.Ledger: one PutItem.
 func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.Revision) (*ledger.Record, error) {
 	if !possible(record.Key) {
-		return nil, fmt.Errorf("writing the ledger: %q is no key of an object", record.Key)
+		return nil, &failure.Error{Class: failure.DestinationRefuses, Op: "PutItem", Target: l.table, Detail: fmt.Sprintf("%q is no key of an object", record.Key)}
 	}
 	b := append(make([]byte, 0, 1024+len(record.Key)), `{"TableName":`...)
 	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","Item":`...)

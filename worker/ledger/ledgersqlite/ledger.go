@@ -193,7 +193,7 @@ type writer struct {
 func (w *writer) put(ctx context.Context, p *ledger.Put) (ledger.PutOutcome, error) {
 	var none ledger.PutOutcome
 	if p.Record.Key == "" || !utf8.ValidString(p.Record.Key) {
-		return none, fmt.Errorf("%q is no key of an object", p.Record.Key)
+		return none, &failure.Error{Class: failure.DestinationRefuses, Op: "Put", Target: "ledger", Detail: fmt.Sprintf("%q is no key of an object", p.Record.Key)}
 	}
 	if p.Expect == nil || *p.Expect == (ledger.Revision{}) {
 		// Most objects have no record yet: one statement finds that out and writes.
