@@ -50,7 +50,8 @@ sizes and the largest objects. Nothing is written. Exit codes are those of copy;
 				Decisions map[string]run.Tally `json:"decisions"`
 				Histogram []finder.Bin         `json:"histogram"`
 				Largest   []largest            `json:"largest"`
-			}{newSummary(totals, seconds), totals.Decisions, plan.Histogram(), largestOf(plan)})
+				Requests  finder.Requests      `json:"requests"`
+			}{newSummary(totals, seconds), totals.Decisions, plan.Histogram(), largestOf(plan), plan.Requests(totals)})
 		},
 	}
 	f.register(cmd)
@@ -172,6 +173,8 @@ func printPlan(w io.Writer, totals run.FinderTotals, plan *finder.Plan, seconds 
 		for _, b := range bins {
 			fmt.Fprintf(w, "%-24s %14d %12s\n", units.FormatSize(b.From), b.Objects, units.FormatSize(b.Bytes))
 		}
+		r := plan.Requests(totals)
+		fmt.Fprintf(w, "\nrequests of a copy: %d list calls, %d reads, %d writes\n", r.Lists, r.Reads, r.Writes)
 		fmt.Fprintf(w, "\nlargest\n")
 		for _, o := range plan.Largest() {
 			fmt.Fprintf(w, "%12s  %q\n", units.FormatSize(o.Size), o.Key)

@@ -106,24 +106,12 @@ func (m *merge) rows(pairs []Decision) (map[string]ledger.Record, error) {
 
 // sameETag reports whether two ETags are the same. Some stores write their hashes in capitals.
 func sameETag(a, b string) bool {
-	return a != "" && (a == b || isMD5(a) && isMD5(b) && strings.EqualFold(a, b))
+	return a != "" && (a == b || store.HashETag(a) && store.HashETag(b) && strings.EqualFold(a, b))
 }
 
 // comparable reports whether both ETags have the form of an MD5 at ends that are not known to use KMS.
 func (m *merge) comparable(v *Decision) bool {
-	return !m.d.c.KMS[0] && !m.d.c.KMS[1] && isMD5(v.Source.ETag) && isMD5(v.Destination.ETag)
-}
-
-func isMD5(etag string) bool {
-	if len(etag) != 32 {
-		return false
-	}
-	for i := range len(etag) {
-		if c := etag[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
-			return false
-		}
-	}
-	return true
+	return !m.d.c.KMS[0] && !m.d.c.KMS[1] && store.HashETag(v.Source.ETag) && store.HashETag(v.Destination.ETag)
 }
 
 // headsAtOnce bounds the attribute reads of one range, of each end.

@@ -39,6 +39,20 @@ func ArchivedClass(class string) bool {
 // BulkSize is the size in bytes from which a body is worth connections with large buffers.
 const BulkSize = 1 << 20
 
+// HashETag reports whether an ETag has the form of an MD5: 32 hexadecimal digits. Objects that are encrypted with KMS have
+// ETags of this form that are none.
+func HashETag(etag string) bool {
+	if len(etag) != 32 {
+		return false
+	}
+	for i := range len(etag) {
+		if c := etag[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
+			return false
+		}
+	}
+	return true
+}
+
 // ListRequest asks for one page.
 type ListRequest struct {
 	Prefix     string

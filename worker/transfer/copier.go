@@ -330,7 +330,7 @@ func (c *Copier) sameContent(ctx context.Context, w *work, source, there store.I
 		}
 		return ""
 	}
-	if source.ETag == there.ETag && plainMD5(source.ETag) {
+	if source.ETag == there.ETag && store.HashETag(source.ETag) {
 		return "etag"
 	}
 	if c.Ledger == nil {

@@ -225,7 +225,7 @@ func (p *partCopy) provePart(in *reader, part store.Part, out *multipart.Part) e
 		p.c.md5Trusted.Store(true)
 		return nil
 	}
-	if p.c.md5Trusted.Load() && plainMD5(part.ETag) {
+	if p.c.md5Trusted.Load() && store.HashETag(part.ETag) {
 		return &failure.Error{
 			Class: failure.Checksum, Op: "UploadPart", Target: p.w.dest,
 			Detail: fmt.Sprintf("MD5 of part %d differs from its ETag %s", part.Number, part.ETag),

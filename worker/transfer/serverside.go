@@ -76,7 +76,7 @@ func proveServerSide(w *work, source store.Info, written store.Written) (string,
 		}
 		return strings.ToLower(a.Algorithm), nil
 	}
-	if plainMD5(source.ETag) && strings.EqualFold(source.ETag, written.ETag) {
+	if store.HashETag(source.ETag) && strings.EqualFold(source.ETag, written.ETag) {
 		return "etag", nil
 	}
 	return "server", nil

@@ -112,7 +112,7 @@ func digestSent(r store.PutRequest) string {
 
 // sourceMD5 returns the object's MD5, base64, where the source's ETag is one.
 func (c *Copier) sourceMD5(w *work, source store.Info) string {
-	if w.noMD5 || !c.SourceCan.ETagIsMD5.Value || !plainMD5(source.ETag) || strings.HasPrefix(source.SSE, "aws:kms") {
+	if w.noMD5 || !c.SourceCan.ETagIsMD5.Value || !store.HashETag(source.ETag) || strings.HasPrefix(source.SSE, "aws:kms") {
 		return ""
 	}
 	sum, err := hex.DecodeString(source.ETag)
@@ -120,19 +120,6 @@ func (c *Copier) sourceMD5(w *work, source store.Info) string {
 		return ""
 	}
 	return base64.StdEncoding.EncodeToString(sum)
-}
-
-// plainMD5 reports whether an ETag has the form of an MD5: 32 hexadecimal digits.
-func plainMD5(etag string) bool {
-	if len(etag) != 32 {
-		return false
-	}
-	for i := range len(etag) {
-		if c := etag[i]; !(c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F') {
-			return false
-		}
-	}
-	return true
 }
 
 // prove compares what was read with what the source says it is and what the destination says it holds.
@@ -148,7 +135,7 @@ func (c *Copier) prove(w *work, in *reader, source store.Info, written store.Wri
 		}
 		return "crc64nvme", nil
 	}
-	if plainMD5(source.ETag) && strings.EqualFold(source.ETag, written.ETag) {
+	if store.HashETag(source.ETag) && strings.EqualFold(source.ETag, written.ETag) {
 		return "etag", nil
 	}
 	if proof != "" {
