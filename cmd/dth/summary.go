@@ -126,6 +126,9 @@ func (s *summary) print(out *screen) {
 		s.ListedSource, s.ListedDestination, s.Same, s.New, s.Changed, s.Skipped, s.Extraneous)
 	if skipped := s.skips(); len(skipped) > 0 {
 		out.line("skipped: %s", counts(skipped))
+		if skipped["unmappable"] > 0 {
+			out.line("        unmappable: of a key that equals the prefix nothing is left; --strip-src-prefix=false keeps it whole")
+		}
 	}
 	rate := ""
 	if s.Seconds > 0 {

@@ -180,7 +180,7 @@ func (c *Config) etagIsMD5(ctx context.Context, side int, o store.Object) (bool,
 	}
 	var is bool
 	err := retry.Calls().Do(ctx, func() error {
-		body, err := end.Get(ctx, store.GetRequest{Key: o.Key, IfMatch: o.ETag, SizeHint: o.Size})
+		body, err := end.Get(ctx, store.GetRequest{Key: o.Key, SizeHint: o.Size})
 		if err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func (c *Config) etagIsMD5(ctx context.Context, side int, o store.Object) (bool,
 		if _, err := io.Copy(h, body); err != nil {
 			return &failure.Error{Class: failure.Network, Op: "GetObject", Target: o.Key, Err: err}
 		}
-		is = strings.EqualFold(hex.EncodeToString(h.Sum(nil)), body.Info.ETag)
+		is = strings.EqualFold(hex.EncodeToString(h.Sum(nil)), o.ETag)
 		return nil
 	})
 	return is, err

@@ -120,6 +120,7 @@ type partCopy struct {
 	parts  []multipart.Part
 	byMD5  bool // some part was compared by MD5
 	bySize bool // some part could not be compared at all
+	unsaid bool // the store did not say the sum of some part
 	moved  int64
 }
 
@@ -210,6 +211,11 @@ func (p *partCopy) sendPart(ctx context.Context, number int, offset, length int6
 func (p *partCopy) provePart(in *reader, part store.Part, out *multipart.Part) error {
 	if p.withCRC {
 		out.CRC64NVME = in.sum()
+		if part.CRC64NVME == "" {
+			p.mu.Lock()
+			p.unsaid = true
+			p.mu.Unlock()
+		}
 		if part.CRC64NVME != "" && part.CRC64NVME != out.CRC64NVME {
 			return &failure.Error{
 				Class: failure.Checksum, Op: "UploadPart", Target: p.w.dest,
@@ -402,6 +408,8 @@ func (p *partCopy) prove(ctx context.Context, written *store.Written) (string, e
 		return "server", nil
 	case p.bySize:
 		return "size", nil
+	case want != "" && !p.unsaid && strings.EqualFold(p.expectedETag(), written.ETag):
+		return "crc64nvme of the parts", nil
 	case p.byMD5 && strings.EqualFold(p.expectedETag(), written.ETag):
 		return "md5", nil
 	case strings.EqualFold(p.source.ETag, written.ETag):

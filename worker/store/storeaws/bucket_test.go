@@ -414,6 +414,19 @@ func TestRotatedKey(t *testing.T) {
 	}
 }
 
+// Some stores answer with a sum of another kind under this name.
+func TestForeignSumsAreNoChecksums(t *testing.T) {
+	h := http.Header{}
+	h.Set("X-Amz-Checksum-Crc64nvme", "Bqqqlw==")
+	if got := checksumOf(h); got.Value != "" {
+		t.Errorf("four bytes were taken for a CRC64NVME: %+v", got)
+	}
+	h.Set("X-Amz-Checksum-Crc64nvme", "rosUhgp5mIg=")
+	if got := checksumOf(h); got.Value != "rosUhgp5mIg=" || got.Algorithm != "CRC64NVME" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestParseSecret(t *testing.T) {
 	if c, err := ParseSecret("n", `{"access_key_id":"a","secret_access_key":"b","session_token":"c"}`); err != nil || c.SessionToken != "c" {
 		t.Errorf("%+v, %v", c, err)

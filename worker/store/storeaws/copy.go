@@ -53,7 +53,7 @@ func (b *Bucket) CopyPart(ctx context.Context, r store.CopyRequest, uploadID str
 	if _, err := b.document(ctx, c, &out); err != nil {
 		return store.Part{}, err
 	}
-	return store.Part{Number: number, ETag: strings.Trim(out.ETag, `"`), Size: r.Length, CRC64NVME: out.ChecksumCRC64NVME}, nil
+	return store.Part{Number: number, ETag: strings.Trim(out.ETag, `"`), Size: r.Length, CRC64NVME: crc64(out.ChecksumCRC64NVME)}, nil
 }
 
 type copyResult struct {
@@ -63,7 +63,7 @@ type copyResult struct {
 }
 
 func (c *copyResult) checksum() store.Checksum {
-	if c.ChecksumCRC64NVME == "" {
+	if crc64(c.ChecksumCRC64NVME) == "" {
 		return store.Checksum{}
 	}
 	return store.Checksum{Algorithm: "CRC64NVME", Value: c.ChecksumCRC64NVME, Composite: c.ChecksumType == "COMPOSITE"}

@@ -118,7 +118,7 @@ func (b *Bucket) CompleteUpload(ctx context.Context, r store.CompleteRequest) (s
 	}
 	w := written(answer)
 	w.ETag = strings.Trim(out.ETag, `"`)
-	if out.ChecksumCRC64NVME != "" {
+	if crc64(out.ChecksumCRC64NVME) != "" {
 		w.Checksum = store.Checksum{Algorithm: "CRC64NVME", Value: out.ChecksumCRC64NVME, Composite: out.ChecksumType == "COMPOSITE"}
 	}
 	return w, nil
@@ -164,7 +164,7 @@ func (b *Bucket) Parts(ctx context.Context, key, uploadID string) ([]store.Part,
 			return nil, err
 		}
 		for _, p := range page.Part {
-			parts = append(parts, store.Part{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`), Size: p.Size, CRC64NVME: p.ChecksumCRC64NVME})
+			parts = append(parts, store.Part{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`), Size: p.Size, CRC64NVME: crc64(p.ChecksumCRC64NVME)})
 		}
 		if !page.IsTruncated {
 			return parts, nil

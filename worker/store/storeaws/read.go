@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/datatransferhub/dth/worker/checksum"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/store"
@@ -151,12 +152,21 @@ var checksumAlgorithms = [...]string{"CRC64NVME", "CRC32C", "CRC32", "SHA256", "
 
 func checksumOf(h http.Header) store.Checksum {
 	for _, a := range checksumAlgorithms {
-		if v := h.Get("X-Amz-Checksum-" + a); v != "" {
+		if v := h.Get("X-Amz-Checksum-" + a); v != "" && (a != "CRC64NVME" || crc64(v) != "") {
 			composite := h.Get("X-Amz-Checksum-Type") == "COMPOSITE" || strings.Contains(v, "-")
 			return store.Checksum{Algorithm: a, Value: v, Composite: composite}
 		}
 	}
 	return store.Checksum{}
+}
+
+// crc64 returns a CRC64NVME as a store says it, "" when it is none: some answer with a sum of another kind under
+// this name, which would look like damage.
+func crc64(v string) string {
+	if _, err := checksum.Decode(v); err != nil {
+		return ""
+	}
+	return v
 }
 
 // List returns one page of the bucket, tried a few times when the store is busy or the network fails.
