@@ -16,7 +16,7 @@ const (
 	ruleTop     = "the top level holds the agreed entries and dot files only"
 	ruleLink    = "links between documents lead somewhere"
 	ruleMachine = "no text names a path of one machine"
-	ruleLock    = "lock files name the public registry only"
+	ruleLock    = "lock files name no registry; npm leaves it out with omit-lockfile-registry-resolved"
 )
 
 // top are the entries beside dot files that the repository shows first.
@@ -164,14 +164,12 @@ func slug(title string) string {
 
 // machinePath finds absolute paths into somebody's home or work folder. Homes that every machine of a
 // kind has, such as that of Amazon Linux, are no such paths.
-var machinePath = regexp.MustCompile(`(?:^|[\s"'` + "`" + `(=:,])(/(?:root|work|farm|home/[a-z][a-z0-9_-]*|Users/[A-Za-z][A-Za-z0-9_-]*)/)`)
+var machinePath = regexp.MustCompile(`(?:^|[\s"'` + "`" + `(=:,])(/(?:root|work|home/[a-z][a-z0-9_-]*|Users/[A-Za-z][A-Za-z0-9_-]*)/)`)
 
 var publicHomes = []string{"/home/ec2-user/"}
 
 // resolved finds where a lock file of npm says that a package comes from.
 var resolved = regexp.MustCompile(`"resolved":\s*"(https?://[^/"]+)`)
-
-const npmRegistry = "https://registry.npmjs.org"
 
 func checkText(tree *Tree) ([]Finding, error) {
 	var findings []Finding
@@ -189,8 +187,8 @@ func checkText(tree *Tree) ([]Finding, error) {
 			if match := machinePath.FindStringSubmatch(line); match != nil && !slices.Contains(publicHomes, match[1]) {
 				findings = append(findings, Finding{File: name, Line: number, What: "names " + match[1], Rule: ruleMachine})
 			}
-			if match := resolved.FindStringSubmatch(line); match != nil && match[1] != npmRegistry {
-				findings = append(findings, Finding{File: name, Line: number, What: "names a private registry", Rule: ruleLock})
+			if match := resolved.FindStringSubmatch(line); match != nil {
+				findings = append(findings, Finding{File: name, Line: number, What: "names " + match[1], Rule: ruleLock})
 			}
 		}
 	}

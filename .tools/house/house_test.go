@@ -185,8 +185,8 @@ func TestDocuments(t *testing.T) {
 		{"machine path", "docs/a.md", "look in " + home + "\n", "no text names a path"},
 		{"machine path in a script", ".ci/x", "dir=\"" + home + "\"\n", "no text names a path"},
 		{"path on Amazon Linux", "docs/a.md", "look in /home/ec2-user/x\n", ""},
-		{"path of an address", "docs/a.md", "https://example.com/work/x and docs/work/x\n", ""},
-		{"private registry", "web/package-lock.json", "\"resolved\": \"https://npm.example.com/x.tgz\"\n", "public registry"},
+		{"path of an address", "docs/a.md", "https://example.com/root/x and docs/root/x\n", ""},
+		{"registry", "web/package-lock.json", "\"resolved\": \"https://npm.example.com/x.tgz\"\n", "no registry"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			expect(t, check(t, map[string]string{test.file: test.content}), test.broken)
