@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 // command is a call of the program in an environment of its own: no profile, no credentials of the person.
 func dth(args ...string) *exec.Cmd {
 	cmd := exec.Command(binary, args...)
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_") }),
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "AWS_") && !strings.HasPrefix(s, "AWS_ENDPOINT_URL=") }),
 		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
 	return cmd
@@ -167,7 +167,7 @@ func TestAwkwardKeysOnMoto(t *testing.T) {
 	}()
 	c := client(moto.URL)
 	ctx := context.Background()
-	for _, b := range []string{"awkward", "streamed", "copied"} {
+	for _, b := range []string{"awkward", "streamed", "copied", "amazon"} {
 		if _, err := c.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &b}); err != nil {
 			t.Fatal(err)
 		}
@@ -196,9 +196,16 @@ func TestAwkwardKeysOnMoto(t *testing.T) {
 	}
 	taken++
 	want := readAll(t, c, "awkward")
-	for destination, mode := range map[string]string{"streamed": "stream", "copied": "auto"} {
+	flags := []string{"--src-endpoint", moto.URL, "--dst-endpoint", moto.URL}
+	for destination, args := range map[string][]string{
+		"streamed": append([]string{"--transfer-mode", "stream"}, flags...),
+		"copied":   append([]string{"--transfer-mode", "auto"}, flags...),
+		// As Amazon S3, which is reached through the standard environment.
+		"amazon": {"--transfer-mode", "stream"},
+	} {
 		t.Run(destination, func(t *testing.T) {
-			args := []string{"copy", "--json", "s3://awkward", "s3://" + destination, "--src-endpoint", moto.URL, "--dst-endpoint", moto.URL, "--include-tags", "--transfer-mode", mode}
+			t.Setenv("AWS_ENDPOINT_URL", moto.URL)
+			args := append([]string{"copy", "--json", "s3://awkward", "s3://" + destination, "--include-tags"}, args...)
 			first := runDTH(t, args...)
 			if first.code != 0 || first.Copied != int64(taken) || first.Failed != 0 || !first.Proved || first.left() != 0 {
 				t.Fatalf("first run: exit code %d\n%s%s", first.code, first.stdout, first.stderr)
@@ -217,7 +224,7 @@ func TestAwkwardKeysOnMoto(t *testing.T) {
 			if second := runDTH(t, args...); second.code != 0 || second.Copied != 0 || second.Same != int64(taken) {
 				t.Errorf("second run: exit code %d\n%s%s", second.code, second.stdout, second.stderr)
 			}
-			if verified := runDTH(t, "verify", "--json", "s3://awkward", "s3://"+destination, "--src-endpoint", moto.URL, "--dst-endpoint", moto.URL); verified.code != 0 {
+			if verified := runDTH(t, append([]string{"verify"}, args[1:]...)...); verified.code != 0 {
 				t.Errorf("verify: exit code %d\n%s%s", verified.code, verified.stdout, verified.stderr)
 			}
 		})

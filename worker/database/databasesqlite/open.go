@@ -25,7 +25,7 @@ func Open(ctx context.Context, path string) (*sql.DB, error) {
 	q := url.Values{}
 	for _, p := range []string{
 		"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(10000)", "foreign_keys(ON)",
-		"cache_size(-16384)", "temp_store(MEMORY)",
+		"cache_size(-4096)", "temp_store(MEMORY)",
 		// A checkpoint waits for the disk and holds up the writer: every 32 MiB of log instead of every 4.
 		"wal_autocheckpoint(8192)",
 	} {
