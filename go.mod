@@ -21,6 +21,9 @@ require (
 
 require (
 	github.com/aws/aws-sdk-go-v2/feature/ec2/imds v1.20.7 // indirect
+	github.com/aws/aws-sdk-go-v2/service/autoscaling v1.79.4 // indirect
+	github.com/aws/aws-sdk-go-v2/service/sfn v1.41.2 // indirect
+	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/stretchr/testify v1.12.1 // indirect
 )
 
