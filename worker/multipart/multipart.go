@@ -30,6 +30,28 @@ type Upload struct {
 	Created        time.Time
 	// Checksums says that the upload was created with CRC64NVME, so that its parts carry one each.
 	Checksums bool
+
+	// Giant says that the parts are messages, for every worker of the fleet. The fields below are used by giants only:
+	// what began the upload is not at hand when another worker completes it.
+	Giant     bool
+	VersionID string // of the source
+	Modified  time.Time
+	Again     int // how often the object was begun anew because it changed
+	// DestinationSeen and DestinationETag are the condition under which the object is written: see message.Object.
+	DestinationSeen bool
+	DestinationETag string
+	// Failure is why the upload cannot be completed; nil while nothing is known against it.
+	Failure *Failure
+	// Asked is when the controller last sent the message that ends the upload; zero before.
+	Asked time.Time
+}
+
+// Failure is why a giant cannot be completed.
+type Failure struct {
+	Class string // a class of package failure
+	Text  string
+	Part  int
+	At    time.Time
 }
 
 // Part is an uploaded part.
@@ -38,6 +60,13 @@ type Part struct {
 	ETag      string
 	CRC64NVME string // base64; empty where the destination keeps none
 	Size      int64
+	At        time.Time // when it was recorded, in milliseconds
+}
+
+// Recorded is what PutPart found.
+type Recorded struct {
+	Part Part // as it is on record: of an earlier attempt, if there was one
+	All  bool // every part of the upload is on record now
 }
 
 // ErrExists is returned by PutUpload when an upload for the same key and source ETag is recorded.
@@ -63,8 +92,14 @@ type Records interface {
 	// object. One that is gone is no error.
 	DeleteUpload(ctx context.Context, u Upload) error
 
-	// PutPart records a part. Recording a number again keeps the first record and returns it.
-	PutPart(ctx context.Context, u Upload, p Part) (Part, error)
+	// FailUpload notes why an upload cannot be completed. The first reason stays. An upload that is gone is no error.
+	FailUpload(ctx context.Context, u Upload, f Failure) error
+	// AskUpload notes when the message that ends an upload was sent. An upload that is gone is no error.
+	AskUpload(ctx context.Context, u Upload, at time.Time) error
+
+	// PutPart records a part, in one write. Recording a number again keeps the first record and returns it. Of the
+	// upload, keys, ETag, ID and the number of parts are looked at, and it need not be on record.
+	PutPart(ctx context.Context, u Upload, p Part) (Recorded, error)
 	// Parts returns the recorded parts in number order.
 	Parts(ctx context.Context, u Upload) ([]Part, error)
 }

@@ -164,7 +164,7 @@ func (p *partCopy) part(ctx context.Context, number int) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.parts = append(p.parts, recorded)
+	p.parts = append(p.parts, recorded.Part)
 	if !p.serverSide {
 		p.moved += length
 	}

@@ -1,9 +1,13 @@
 package multipartaws
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
@@ -89,6 +93,15 @@ type uploadItem struct {
 	RunID          string `dynamodbav:"RunId"`
 	Created        time.Time
 	Checksums      bool
+
+	Giant           bool      `dynamodbav:",omitempty"`
+	VersionID       string    `dynamodbav:"VersionId,omitempty"`
+	Modified        time.Time `dynamodbav:",omitempty"`
+	Again           int       `dynamodbav:",omitempty"`
+	DestinationSeen bool      `dynamodbav:",omitempty"`
+	DestinationETag string    `dynamodbav:",omitempty"`
+	Failure         *multipart.Failure
+	Asked           time.Time `dynamodbav:",omitempty"`
 }
 
 func encodeUpload(u multipart.Upload) (attributes, error) {
@@ -102,20 +115,54 @@ func decodeUpload(item attributes) (multipart.Upload, error) {
 	return multipart.Upload(u), err
 }
 
+// groupSize is how many parts share an item. The write of a part then says which others of its group are there, so
+// that whoever records the last one knows it, at one write a part. An item of that size costs at most 7 write units.
+const groupSize = 64
+
+// groupExpires is how long a group is kept that nobody deleted: one that a late worker wrote for a forgotten upload.
+const groupExpires = 60 * 24 * time.Hour
+
+func groupKey(u multipart.Upload, number int) attributes {
+	first := (number-1)/groupSize*groupSize + 1
+	return attributes{"PK": text(partsPartition(u)), "SK": text(fmt.Sprintf("PART#%05d", first))}
+}
+
+// partName is the attribute of a part in its group.
+func partName(number int) string { return "P" + strconv.Itoa(number) }
+
 type partItem struct {
 	Number    int
 	ETag      string
-	CRC64NVME string
+	CRC64NVME string `dynamodbav:",omitempty"`
 	Size      int64
+	At        int64 `dynamodbav:",omitempty"` // Unix milliseconds
 }
 
-func encodePart(u multipart.Upload, p multipart.Part) (attributes, error) {
-	key := attributes{"PK": text(partsPartition(u)), "SK": text(fmt.Sprintf("PART#%05d", p.Number))}
-	return encode(key, partItem(p))
+func encodePart(p multipart.Part) (types.AttributeValue, error) {
+	item := partItem{Number: p.Number, ETag: p.ETag, CRC64NVME: p.CRC64NVME, Size: p.Size}
+	if !p.At.IsZero() {
+		item.At = p.At.UnixMilli()
+	}
+	return attributevalue.Marshal(item)
 }
 
-func decodePart(item attributes) (multipart.Part, error) {
-	var p partItem
-	err := decode(item, &p)
-	return multipart.Part(p), err
+// decodeGroup returns the parts of a group in number order.
+func decodeGroup(item attributes) ([]multipart.Part, error) {
+	var out []multipart.Part
+	for name, v := range item {
+		if _, err := strconv.Atoi(strings.TrimPrefix(name, "P")); err != nil || name[0] != 'P' {
+			continue // a key, or when the group expires
+		}
+		var p partItem
+		if err := attributevalue.Unmarshal(v, &p); err != nil {
+			return nil, fmt.Errorf("an item of the run table cannot be read: %w", err)
+		}
+		part := multipart.Part{Number: p.Number, ETag: p.ETag, CRC64NVME: p.CRC64NVME, Size: p.Size}
+		if p.At != 0 {
+			part.At = time.UnixMilli(p.At).UTC()
+		}
+		out = append(out, part)
+	}
+	slices.SortFunc(out, func(a, b multipart.Part) int { return cmp.Compare(a.Number, b.Number) })
+	return out, nil
 }

@@ -1,7 +1,7 @@
 // Package multipartaws keeps the records of unfinished uploads in the stack's run table in DynamoDB.
 //
 //	PK UPLOADS      SK UPLOAD#hash    an upload; hash of its source key and ETag
-//	PK UPLOAD#hash  SK PART#00001     a part; hash of the source key, ETag and UploadId
+//	PK UPLOAD#hash  SK PART#00001     up to 64 parts from that number on; hash of the source key, ETag and UploadId
 //	PK INTENTS      SK INTENT#hash    an intent; hash of its destination key
 //
 // Uploads and intents share a partition each, so that they are listed by a query. Keys are hashed, because a sort key
@@ -12,8 +12,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -25,7 +28,7 @@ import (
 
 // Actions returns the IAM actions that Records need on their table.
 func Actions() []string {
-	return []string{"dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:Query"}
+	return []string{"dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem", "dynamodb:Query"}
 }
 
 // Records keeps the uploads of one stack.
@@ -69,14 +72,11 @@ func (s *Records) putNew(ctx context.Context, item attributes) (there attributes
 }
 
 // each calls f with every item of a partition, in the order of the sort keys.
-func (s *Records) each(ctx context.Context, partition string, keysOnly bool, f func(attributes) error) error {
+func (s *Records) each(ctx context.Context, partition string, f func(attributes) error) error {
 	in := &dynamodb.QueryInput{
 		TableName: aws.String(s.table), ConsistentRead: aws.Bool(true),
 		KeyConditionExpression:    aws.String("PK = :p"),
 		ExpressionAttributeValues: attributes{":p": text(partition)},
-	}
-	if keysOnly {
-		in.ProjectionExpression = aws.String("PK, SK")
 	}
 	for {
 		var page *dynamodb.QueryOutput
@@ -128,7 +128,7 @@ func (s *Records) DeleteIntent(ctx context.Context, destinationKey string) error
 // Intents implements multipart.Records.
 func (s *Records) Intents(ctx context.Context) ([]multipart.Intent, error) {
 	var out []multipart.Intent
-	err := s.each(ctx, intentsPartition, false, func(item attributes) error {
+	err := s.each(ctx, intentsPartition, func(item attributes) error {
 		i, err := decodeIntent(item)
 		out = append(out, i)
 		return err
@@ -184,7 +184,7 @@ func (s *Records) GetUpload(ctx context.Context, sourceKey, sourceETag string) (
 // Uploads implements multipart.Records.
 func (s *Records) Uploads(ctx context.Context) ([]multipart.Upload, error) {
 	var out []multipart.Upload
-	err := s.each(ctx, uploadsPartition, false, func(item attributes) error {
+	err := s.each(ctx, uploadsPartition, func(item attributes) error {
 		u, err := decodeUpload(item)
 		out = append(out, u)
 		return err
@@ -219,10 +219,10 @@ const maxWrites = 25
 
 func (s *Records) deleteParts(ctx context.Context, u multipart.Upload) error {
 	var deletes []types.WriteRequest
-	err := s.each(ctx, partsPartition(u), true, func(item attributes) error {
-		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: item}})
-		return nil
-	})
+	for n := 1; n <= u.Parts; n += groupSize {
+		deletes = append(deletes, types.WriteRequest{DeleteRequest: &types.DeleteRequest{Key: groupKey(u, n)}})
+	}
+	var err error
 	for from := 0; from < len(deletes) && err == nil; from += maxWrites {
 		err = s.write(ctx, deletes[from:min(from+maxWrites, len(deletes))])
 	}
@@ -264,28 +264,112 @@ func (s *Records) write(ctx context.Context, requests []types.WriteRequest) erro
 	}
 }
 
-// PutPart implements multipart.Records.
-func (s *Records) PutPart(ctx context.Context, u multipart.Upload, p multipart.Part) (multipart.Part, error) {
-	item, err := encodePart(u, p)
-	recorded := p
+// FailUpload implements multipart.Records.
+func (s *Records) FailUpload(ctx context.Context, u multipart.Upload, f multipart.Failure) error {
+	f.At = f.At.UTC()
+	value, err := attributevalue.Marshal(f)
 	if err == nil {
-		var there attributes
-		if there, err = s.putNew(ctx, item); err == nil && there != nil {
-			recorded, err = decodePart(there)
-		}
+		err = s.change(ctx, u, "Failure", value, "attribute_type(Failure, :null)", attributes{":null": text("NULL")})
 	}
 	if err != nil {
-		return p, fmt.Errorf("recording part %d of %s: %w", p.Number, u.SourceKey, err)
+		return fmt.Errorf("noting why the upload of %s failed: %w", u.SourceKey, err)
 	}
-	return recorded, nil
+	return nil
+}
+
+// AskUpload implements multipart.Records.
+func (s *Records) AskUpload(ctx context.Context, u multipart.Upload, at time.Time) error {
+	value, err := attributevalue.Marshal(at.UTC())
+	if err == nil {
+		err = s.change(ctx, u, "Asked", value, "", nil)
+	}
+	if err != nil {
+		return fmt.Errorf("noting that the end of the upload of %s was asked for: %w", u.SourceKey, err)
+	}
+	return nil
+}
+
+// change sets an attribute of an upload's record, if it is still there and the condition holds.
+func (s *Records) change(ctx context.Context, u multipart.Upload, name string, value types.AttributeValue, condition string, values attributes) error {
+	in := &dynamodb.UpdateItemInput{
+		TableName: aws.String(s.table), Key: uploadKey(u.SourceKey, u.SourceETag),
+		UpdateExpression:          aws.String("SET " + name + " = :v"),
+		ConditionExpression:       aws.String("UploadId = :u"),
+		ExpressionAttributeValues: attributes{":u": text(u.ID), ":v": value},
+	}
+	if condition != "" {
+		in.ConditionExpression = aws.String("UploadId = :u AND " + condition)
+	}
+	for k, v := range values {
+		in.ExpressionAttributeValues[k] = v
+	}
+	err := s.do(ctx, "UpdateItem", func() error {
+		_, err := s.client.UpdateItem(ctx, in)
+		return err
+	})
+	var refused *types.ConditionalCheckFailedException
+	if errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// PutPart implements multipart.Records.
+func (s *Records) PutPart(ctx context.Context, u multipart.Upload, p multipart.Part) (multipart.Recorded, error) {
+	out := multipart.Recorded{Part: p}
+	there, err := s.addPart(ctx, u, p)
+	if err != nil {
+		return out, fmt.Errorf("recording part %d of %s: %w", p.Number, u.SourceKey, err)
+	}
+	for _, q := range there {
+		if q.Number == p.Number {
+			out.Part = q
+		}
+	}
+	first := (p.Number-1)/groupSize*groupSize + 1
+	if len(there) < min(groupSize, u.Parts-first+1) {
+		return out, nil
+	}
+	out.All = len(there) == u.Parts
+	if out.All || u.Parts <= groupSize {
+		return out, nil
+	}
+	// This group is complete; whether the others are is worth a look now and then: once a group and part that is redone.
+	all, err := s.Parts(ctx, u)
+	out.All = len(all) == u.Parts
+	return out, err
+}
+
+// addPart writes a part into its group, unless it is there, and returns what the group holds then.
+func (s *Records) addPart(ctx context.Context, u multipart.Upload, p multipart.Part) ([]multipart.Part, error) {
+	value, err := encodePart(p)
+	if err != nil {
+		return nil, err
+	}
+	expires := strconv.FormatInt(time.Now().Add(groupExpires).Unix(), 10)
+	var got *dynamodb.UpdateItemOutput
+	err = s.do(ctx, "UpdateItem", func() (err error) {
+		got, err = s.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
+			TableName: aws.String(s.table), Key: groupKey(u, p.Number),
+			UpdateExpression:          aws.String("SET #p = if_not_exists(#p, :p), Expires = :e"),
+			ExpressionAttributeNames:  map[string]string{"#p": partName(p.Number)},
+			ExpressionAttributeValues: attributes{":p": value, ":e": &types.AttributeValueMemberN{Value: expires}},
+			ReturnValues:              types.ReturnValueAllNew,
+		})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return decodeGroup(got.Attributes)
 }
 
 // Parts implements multipart.Records.
 func (s *Records) Parts(ctx context.Context, u multipart.Upload) ([]multipart.Part, error) {
 	var out []multipart.Part
-	err := s.each(ctx, partsPartition(u), false, func(item attributes) error {
-		p, err := decodePart(item)
-		out = append(out, p)
+	err := s.each(ctx, partsPartition(u), func(item attributes) error {
+		group, err := decodeGroup(item)
+		out = append(out, group...)
 		return err
 	})
 	if err != nil {

@@ -70,17 +70,17 @@ func losing(cfg aws.Config, operation string) aws.Config {
 }
 
 func TestRecordsWhoseAnswerWasLost(t *testing.T) {
-	for name, write := range map[string]func(s *multipartaws.Records) error{
-		"upload": func(s *multipartaws.Records) error { _, err := s.PutUpload(t.Context(), upload("1")); return err },
-		"part": func(s *multipartaws.Records) error {
+	for operation, write := range map[string]func(s *multipartaws.Records) error{
+		"PutItem": func(s *multipartaws.Records) error { _, err := s.PutUpload(t.Context(), upload("1")); return err },
+		"UpdateItem": func(s *multipartaws.Records) error {
 			_, err := s.PutPart(t.Context(), upload("1"), multipart.Part{Number: 1, ETag: "x"})
 			return err
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(operation, func(t *testing.T) {
 			cfg := standinaws.Config(t, moto.URL)
 			table(t, cfg)
-			if err := write(open(t, losing(cfg, "PutItem"))); err != nil {
+			if err := write(open(t, losing(cfg, operation))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -112,9 +112,10 @@ func TestUnprocessedDeletesAreRepeated(t *testing.T) {
 	cfg := standinaws.Config(t, moto.URL)
 	table(t, cfg)
 	s, u := open(t, cfg), upload("1")
-	const parts = 30
+	const parts = 30 // groups of parts
+	u.Parts = parts * 64
 	for n := range parts {
-		if _, err := s.PutPart(t.Context(), u, multipart.Part{Number: n + 1, ETag: "x"}); err != nil {
+		if _, err := s.PutPart(t.Context(), u, multipart.Part{Number: n*64 + 1, ETag: "x"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -129,13 +129,52 @@ func (s *Records) DeleteUpload(ctx context.Context, u multipart.Upload) error {
 	})
 }
 
+// FailUpload implements multipart.Records.
+func (s *Records) FailUpload(ctx context.Context, u multipart.Upload, f multipart.Failure) error {
+	return s.change(ctx, u, func(stored *multipart.Upload) {
+		if stored.Failure == nil {
+			stored.Failure = &f
+		}
+	})
+}
+
+// AskUpload implements multipart.Records.
+func (s *Records) AskUpload(ctx context.Context, u multipart.Upload, at time.Time) error {
+	return s.change(ctx, u, func(stored *multipart.Upload) { stored.Asked = at.UTC() })
+}
+
+// change alters an upload's record, if it is still there.
+func (s *Records) change(ctx context.Context, u multipart.Upload, f func(*multipart.Upload)) error {
+	err := databasesqlite.Do(ctx, s.db, func(tx *sql.Tx) error {
+		stored, err := scanUpload(tx.QueryRowContext(ctx, `SELECT doc FROM uploads WHERE task = ? AND key = ? AND etag = ? AND id = ?`,
+			s.task, u.SourceKey, u.SourceETag, u.ID))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f(&stored)
+		doc, err := json.Marshal(stored)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `UPDATE uploads SET doc = ? WHERE task = ? AND key = ? AND etag = ?`, string(doc), s.task, u.SourceKey, u.SourceETag)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting the state of the upload of %s: %w", u.SourceKey, err)
+	}
+	return nil
+}
+
 // PutPart implements multipart.Records.
-func (s *Records) PutPart(ctx context.Context, u multipart.Upload, p multipart.Part) (multipart.Part, error) {
+func (s *Records) PutPart(ctx context.Context, u multipart.Upload, p multipart.Part) (multipart.Recorded, error) {
+	out := multipart.Recorded{Part: p}
 	doc, err := json.Marshal(p)
 	if err != nil {
-		return p, err
+		return out, err
 	}
-	recorded := p
 	err = databasesqlite.Do(ctx, s.db, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT OR IGNORE INTO upload_parts VALUES (?, ?, ?, ?)`, s.task, u.ID, p.Number, string(doc)); err != nil {
 			return err
@@ -144,12 +183,17 @@ func (s *Records) PutPart(ctx context.Context, u multipart.Upload, p multipart.P
 		if err := tx.QueryRowContext(ctx, `SELECT doc FROM upload_parts WHERE task = ? AND upload = ? AND number = ?`, s.task, u.ID, p.Number).Scan(&kept); err != nil {
 			return err
 		}
-		return json.Unmarshal([]byte(kept), &recorded)
+		var there int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM upload_parts WHERE task = ? AND upload = ?`, s.task, u.ID).Scan(&there); err != nil {
+			return err
+		}
+		out.All = there == u.Parts
+		return json.Unmarshal([]byte(kept), &out.Part)
 	})
 	if err != nil {
-		return p, fmt.Errorf("recording part %d: %w", p.Number, err)
+		return out, fmt.Errorf("recording part %d: %w", p.Number, err)
 	}
-	return recorded, nil
+	return out, nil
 }
 
 // Parts implements multipart.Records.

@@ -4,6 +4,7 @@ package multiparttest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ func Run(t *testing.T, open func(t *testing.T) multipart.Records) {
 		{"parts are kept in order, the first record of each", parts},
 		{"an upload goes with its parts, and with nothing else", deleting},
 		{"many parts are listed and deleted whole", many},
+		{"whoever records the last part is told so", last},
+		{"the first failure of an upload stays", failures},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -150,7 +153,7 @@ func putPart(t *testing.T, s multipart.Records, u multipart.Upload, p, want mult
 	t.Helper()
 	got, err := s.PutPart(t.Context(), u, p)
 	check(t, err)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Part); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -166,6 +169,7 @@ func wantParts(t *testing.T, s multipart.Records, u multipart.Upload, want ...mu
 
 func parts(t *testing.T, s multipart.Records) {
 	u := sample("k", "e", "1")
+	u.Parts = 10000
 	record(t, s, u)
 	wantParts(t, s, u)
 	bare := multipart.Part{Number: 9, ETag: "nine"}
@@ -199,9 +203,10 @@ func deleting(t *testing.T, s multipart.Records) {
 
 func many(t *testing.T, s multipart.Records) {
 	u := sample("k", "e", "1")
+	u.Parts = 150
 	record(t, s, u)
 	var want []multipart.Part
-	for n := range 60 {
+	for n := range u.Parts {
 		want = append(want, part(n+1, fmt.Sprintf("e%d", n)))
 		putPart(t, s, u, want[n], want[n])
 	}
@@ -209,4 +214,43 @@ func many(t *testing.T, s multipart.Records) {
 	check(t, s.DeleteUpload(t.Context(), u))
 	wantParts(t, s, u)
 	wantUploads(t, s)
+}
+
+func last(t *testing.T, s multipart.Records) {
+	for _, parts := range []int{1, 16, 64, 65, 130} {
+		u := sample("k", "e", fmt.Sprint("upload of ", parts))
+		u.Parts = parts
+		for i, n := range rand.Perm(parts) {
+			for again := range 2 {
+				got, err := s.PutPart(t.Context(), u, part(n+1, "e"))
+				check(t, err)
+				if want := i == parts-1; got.All != want {
+					t.Errorf("%d of %d parts are there, recorded %d times: all %t", i+1, parts, again+1, got.All)
+				}
+			}
+		}
+	}
+}
+
+func failures(t *testing.T, s multipart.Records) {
+	u := sample("k", "e", "1")
+	u.Giant, u.VersionID, u.Modified, u.Again, u.DestinationSeen, u.DestinationETag = true, "v", at(), 2, true, "old"
+	first := multipart.Failure{Class: "network", Text: "broke \"off\"\n", Part: 3, At: at()}
+	check(t, s.FailUpload(t.Context(), u, first)) // nothing is there
+	check(t, s.AskUpload(t.Context(), u, at()))
+	wantUploads(t, s)
+	record(t, s, u)
+	wantUpload(t, s, u)
+	check(t, s.FailUpload(t.Context(), u, first))
+	check(t, s.FailUpload(t.Context(), u, multipart.Failure{Class: "kms", At: at()}))
+	check(t, s.AskUpload(t.Context(), u, at()))
+	check(t, s.AskUpload(t.Context(), u, at().Add(time.Hour)))
+	u.Failure, u.Asked = &first, at().Add(time.Hour)
+	wantUpload(t, s, u)
+
+	late := u
+	late.ID = "another"
+	check(t, s.FailUpload(t.Context(), late, multipart.Failure{Class: "other", At: at()}))
+	check(t, s.AskUpload(t.Context(), late, at().Add(2*time.Hour)))
+	wantUpload(t, s, u)
 }
