@@ -1,11 +1,13 @@
 // Package run is the port to the records of a task's passes: one run item each, and one item of
-// absolute counters per worker, so that counts stay exact although messages are delivered twice.
+// absolute counters per worker, so that counts stay exact although messages are delivered twice. Beside them it
+// keeps what the processes of a task agree by: the finder's checkpoint, leases, and who is at work.
 // runaws (DynamoDB) and runsqlite are the adapters; runtest holds the suite both pass.
 package run
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -33,8 +35,17 @@ type Run struct {
 	Version  string // of the finder
 	Error    string
 
-	// Remaining is what the proving pass found still different, by reason. Nil until proved.
-	Remaining map[string]int64
+	// DeadLetters is how many dead letters the finder turned into FAILED records before it listed; Unreadable how
+	// many it could make nothing of.
+	DeadLetters, Unreadable int64
+
+	// Proved says that a pass after the copies has compared both ends. Remaining is what it found different without
+	// a reason on record, by decision: empty when both ends agree, nil until proved. Newer is what was written since
+	// the run began, Named what the ledger gives a reason for.
+	Proved       bool
+	Remaining    map[string]int64
+	Named, Newer int64
+	Report       string // where the run report went; empty when none was asked for
 }
 
 // FinderTotals are the exact counts of one finder pass.
@@ -65,6 +76,23 @@ type Counters struct {
 	Errors    map[string]int64 // failed objects by class
 	Retries   int64
 	Throttles int64
+	// Superseded is how many messages were dropped because a newer run had looked at both ends since.
+	Superseded int64
+	Updated    time.Time // when the worker wrote these counters
+}
+
+// Lease says who may do what only one process may do at a time.
+type Lease struct {
+	Holder string
+	Since  time.Time // when this holder took it
+	Until  time.Time // when it ends unless it is renewed
+}
+
+// CheckpointSizeError says that a checkpoint is larger than its store takes. The one before stays as it was.
+type CheckpointSizeError struct{ Size, Limit int }
+
+func (e *CheckpointSizeError) Error() string {
+	return fmt.Sprintf("a checkpoint of %d bytes, packed, is larger than the %d that fit", e.Size, e.Limit)
 }
 
 // ErrExists and ErrNotFound are told apart by callers.
@@ -88,4 +116,25 @@ type Store interface {
 	PutCounters(ctx context.Context, runID string, c Counters) error
 	// Counters returns the totals of every worker of a run.
 	Counters(ctx context.Context, runID string) ([]Counters, error)
+
+	// PutCheckpoint writes or replaces the checkpoint of a run's finder. One that is too large is refused with a
+	// *CheckpointSizeError.
+	PutCheckpoint(ctx context.Context, runID string, doc []byte) error
+	// Checkpoint returns the checkpoint of a run's finder; nil when there is none.
+	Checkpoint(ctx context.Context, runID string) ([]byte, error)
+	// DeleteCheckpoint forgets a checkpoint. One that is gone is no error.
+	DeleteCheckpoint(ctx context.Context, runID string) error
+
+	// Lease takes or renews the lease of that name for ttl from now, and reports whether the holder has it. It can be had
+	// when nobody has it, when it has ended, and by its holder. The lease returned is the one in force.
+	Lease(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, bool, error)
+	// Unlease gives a lease back. One that another holds stays theirs, and that is no error.
+	Unlease(ctx context.Context, name, holder string) error
+
+	// Present notes that a worker is at work, and returns how many have noted so less than ttl ago, this one
+	// included. Workers that have been silent for long are forgotten.
+	Present(ctx context.Context, worker string, now time.Time, ttl time.Duration) (int, error)
 }
+
+// Forget is after how many times its ttl a silent worker is forgotten by Present.
+const Forget = 10

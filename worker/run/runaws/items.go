@@ -46,13 +46,20 @@ type runItem struct {
 	Started, Finished string
 	Version, Error    string
 	Finder            run.FinderTotals
-	Remaining         map[string]int64
+
+	DeadLetters, Unreadable int64
+	Proved                  bool
+	Remaining               map[string]int64
+	Named, Newer            int64
+	Report                  string
 }
 
 func encodeRun(r run.Run) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(runItem{
 		PK: "RUN#" + r.ID, SK: "RUN", Place: placeOf(r), ID: r.ID, Trigger: r.Trigger, State: string(r.State),
-		Started: stamp(r.Started), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder, Remaining: r.Remaining,
+		Started: stamp(r.Started), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder,
+		DeadLetters: r.DeadLetters, Unreadable: r.Unreadable,
+		Proved: r.Proved, Remaining: r.Remaining, Named: r.Named, Newer: r.Newer, Report: r.Report,
 	})
 }
 
@@ -62,7 +69,9 @@ func decodeRun(item map[string]types.AttributeValue) (run.Run, error) {
 		return run.Run{}, fmt.Errorf("run item %s cannot be read: %w", textOf(item["PK"]), err)
 	}
 	r := run.Run{
-		ID: i.ID, Trigger: i.Trigger, State: run.State(i.State), Finder: i.Finder, Version: i.Version, Error: i.Error, Remaining: i.Remaining,
+		ID: i.ID, Trigger: i.Trigger, State: run.State(i.State), Finder: i.Finder, Version: i.Version, Error: i.Error,
+		DeadLetters: i.DeadLetters, Unreadable: i.Unreadable,
+		Proved: i.Proved, Remaining: i.Remaining, Named: i.Named, Newer: i.Newer, Report: i.Report,
 	}
 	var err error
 	if r.Started, err = timeOf(i.Started); err == nil {
@@ -96,12 +105,14 @@ type counterItem struct {
 	Outcomes           map[string]run.Tally
 	Errors             map[string]int64
 	Retries, Throttles int64
+	Superseded         int64
+	Updated            string
 }
 
 func encodeCounters(runID string, c run.Counters) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(counterItem{
 		PK: "RUN#" + runID, SK: workerPrefix + c.Worker, Worker: c.Worker, Seq: c.Seq,
-		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles,
+		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles, Superseded: c.Superseded, Updated: stamp(c.Updated),
 	})
 }
 
@@ -110,5 +121,12 @@ func decodeCounters(item map[string]types.AttributeValue) (run.Counters, error) 
 	if err := attributevalue.UnmarshalMap(item, &i); err != nil {
 		return run.Counters{}, fmt.Errorf("counters %s cannot be read: %w", textOf(item["SK"]), err)
 	}
-	return run.Counters{Worker: i.Worker, Seq: i.Seq, Outcomes: i.Outcomes, Errors: i.Errors, Retries: i.Retries, Throttles: i.Throttles}, nil
+	updated, err := timeOf(i.Updated)
+	if err != nil {
+		return run.Counters{}, fmt.Errorf("counters %s cannot be read: %w", textOf(item["SK"]), err)
+	}
+	return run.Counters{
+		Worker: i.Worker, Seq: i.Seq, Outcomes: i.Outcomes, Errors: i.Errors, Retries: i.Retries, Throttles: i.Throttles,
+		Superseded: i.Superseded, Updated: updated,
+	}, nil
 }

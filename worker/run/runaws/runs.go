@@ -1,10 +1,13 @@
 // Package runaws keeps run records in the stack's run table in DynamoDB.
 //
-// Three kinds of items, none of which needs a scan to be found:
+// None of the items needs a scan to be found:
 //
 //	PK RUN#id   SK RUN            the run
 //	PK RUN#id   SK WORKER#name    the counters of one worker in it
+//	PK RUN#id   SK CHECKPOINT     how far its finder is
 //	PK RUNS     SK started#id     its place in the list of runs, by time
+//	PK LEASE    SK name           a lease
+//	PK WORKERS  SK name           when a worker was last at work
 //
 // The place is written before the run. A place whose run is not there, or started at another time, is left over from
 // a Create that did not get through, and is passed over.
@@ -28,7 +31,7 @@ import (
 
 // Actions returns the IAM actions that a Runs needs on its table.
 func Actions() []string {
-	return []string{"dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+	return []string{"dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
 }
 
 // Runs keeps the runs of one stack.
@@ -115,20 +118,26 @@ func (s *Runs) put(ctx context.Context, in *dynamodb.PutItemInput) (uncertain bo
 
 // Get implements run.Store.
 func (s *Runs) Get(ctx context.Context, id string) (run.Run, error) {
-	var out *dynamodb.GetItemOutput
-	_, err := wireaws.Repeat(ctx, s.retry, "GetItem", s.table, func() (err error) {
-		out, err = s.client.GetItem(ctx, &dynamodb.GetItemInput{
-			TableName: aws.String(s.table), Key: key("RUN#"+id, "RUN"), ConsistentRead: aws.Bool(true),
-		})
-		return err
-	})
+	item, err := s.get(ctx, key("RUN#"+id, "RUN"))
 	if err != nil {
 		return run.Run{}, fmt.Errorf("reading run %s: %w", id, err)
 	}
-	if len(out.Item) == 0 {
+	if len(item) == 0 {
 		return run.Run{}, run.ErrNotFound
 	}
-	return decodeRun(out.Item)
+	return decodeRun(item)
+}
+
+func (s *Runs) get(ctx context.Context, key map[string]types.AttributeValue) (map[string]types.AttributeValue, error) {
+	var out *dynamodb.GetItemOutput
+	_, err := wireaws.Repeat(ctx, s.retry, "GetItem", s.table, func() (err error) {
+		out, err = s.client.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(s.table), Key: key, ConsistentRead: aws.Bool(true)})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out.Item, nil
 }
 
 // maxBatch is the most items that one BatchGetItem gives.

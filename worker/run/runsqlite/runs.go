@@ -19,6 +19,13 @@ CREATE TABLE run_counters (task TEXT NOT NULL, run TEXT NOT NULL, worker TEXT NO
 	PRIMARY KEY (task, run, worker)) WITHOUT ROWID;
 `
 
+const schemaFleet = `
+CREATE TABLE run_checkpoints (task TEXT NOT NULL, run TEXT NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (task, run)) WITHOUT ROWID;
+CREATE TABLE run_leases (task TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL,
+	since INTEGER NOT NULL, until INTEGER NOT NULL /* Unix nanoseconds */, PRIMARY KEY (task, name)) WITHOUT ROWID;
+CREATE TABLE run_workers (task TEXT NOT NULL, worker TEXT NOT NULL, at INTEGER NOT NULL /* Unix nanoseconds */, PRIMARY KEY (task, worker)) WITHOUT ROWID;
+`
+
 // Runs keeps the runs of one task.
 type Runs struct {
 	db   *sql.DB
@@ -27,7 +34,7 @@ type Runs struct {
 
 // Open opens the runs of a task, and makes the tables when they are new.
 func Open(ctx context.Context, db *sql.DB, task string) (*Runs, error) {
-	if err := databasesqlite.Migrate(ctx, db, "run", schema); err != nil {
+	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet); err != nil {
 		return nil, err
 	}
 	return &Runs{db, task}, nil

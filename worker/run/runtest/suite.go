@@ -26,6 +26,13 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"nothing left is not the same as not proved", remaining},
 		{"counters of a lower number change nothing", counters},
 		{"counters of runs and workers are apart", apart},
+		{"a checkpoint is read as it was written", checkpoint},
+		{"a checkpoint that does not fit leaves the one before", checkpointSize},
+		{"a lease has one holder", lease},
+		{"a lease that ended can be taken", leaseEnds},
+		{"leases of two names are apart", leaseNames},
+		{"one of many at once gets a lease", leaseRace},
+		{"workers at work are counted", present},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -64,7 +71,8 @@ func check(t *testing.T, s run.Store, want run.Run) {
 func roundTrip(t *testing.T, s run.Store) {
 	full := sample("full", start())
 	full.State, full.Finished, full.Error = run.Failed, start().Add(time.Hour), "the source cannot be reached: \"why\""
-	full.Remaining = map[string]int64{"archived": 3}
+	full.Remaining, full.Proved, full.Named, full.Newer = map[string]int64{"archived": 3}, true, 4, 5
+	full.DeadLetters, full.Unreadable, full.Report = 6, 7, "s3://reports/run-full.jsonl"
 	for _, r := range []run.Run{full, {ID: "bare", State: run.Skipped, Started: start()}} {
 		create(t, s, r)
 		check(t, s, r)
@@ -171,7 +179,7 @@ func remaining(t *testing.T, s run.Store) {
 func totals(worker string, seq, done int64) run.Counters {
 	return run.Counters{
 		Worker: worker, Seq: seq, Outcomes: map[string]run.Tally{"DONE:stream": {Objects: done, Bytes: done << 32}, "GONE": {Objects: 1}},
-		Errors: map[string]int64{"kms": 2}, Retries: 3, Throttles: 4,
+		Errors: map[string]int64{"kms": 2}, Retries: 3, Throttles: 4, Superseded: 5, Updated: start().Add(time.Duration(seq) * time.Minute),
 	}
 }
 

@@ -1,0 +1,106 @@
+package runaws
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/wire/wireaws"
+)
+
+// DynamoDB takes items of up to 400 KB, names included. Checkpoints above packAbove bytes are packed, and must then fit
+// into maxCheckpoint.
+const (
+	packAbove     = 350 << 10
+	maxCheckpoint = 380 << 10
+)
+
+func checkpointKey(runID string) attributes { return key("RUN#"+runID, "CHECKPOINT") }
+
+// PutCheckpoint implements run.Store.
+func (s *Runs) PutCheckpoint(ctx context.Context, runID string, doc []byte) error {
+	packed := len(doc) > packAbove
+	if packed {
+		var err error
+		if doc, err = pack(doc); err != nil {
+			return fmt.Errorf("packing the checkpoint of run %s: %w", runID, err)
+		}
+	}
+	if len(doc) > maxCheckpoint {
+		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, &run.CheckpointSizeError{Size: len(doc), Limit: maxCheckpoint})
+	}
+	item := checkpointKey(runID)
+	item["Doc"] = &types.AttributeValueMemberB{Value: doc}
+	item["Packed"] = &types.AttributeValueMemberBOOL{Value: packed}
+	if _, err := s.put(ctx, &dynamodb.PutItemInput{Item: item}); err != nil {
+		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+func pack(doc []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(doc); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func unpack(doc []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(doc))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+// Checkpoint implements run.Store.
+func (s *Runs) Checkpoint(ctx context.Context, runID string) ([]byte, error) {
+	item, err := s.get(ctx, checkpointKey(runID))
+	if err != nil {
+		return nil, fmt.Errorf("reading the checkpoint of run %s: %w", runID, err)
+	}
+	if len(item) == 0 {
+		return nil, nil
+	}
+	doc, ok := item["Doc"].(*types.AttributeValueMemberB)
+	if !ok {
+		return nil, fmt.Errorf("reading the checkpoint of run %s: the item holds none", runID)
+	}
+	if packed, ok := item["Packed"].(*types.AttributeValueMemberBOOL); !ok || !packed.Value {
+		return doc.Value, nil
+	}
+	plain, err := unpack(doc.Value)
+	if err != nil {
+		return nil, fmt.Errorf("unpacking the checkpoint of run %s: %w", runID, err)
+	}
+	return plain, nil
+}
+
+// DeleteCheckpoint implements run.Store.
+func (s *Runs) DeleteCheckpoint(ctx context.Context, runID string) error {
+	if err := s.remove(ctx, &dynamodb.DeleteItemInput{Key: checkpointKey(runID)}); err != nil {
+		return fmt.Errorf("deleting the checkpoint of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+func (s *Runs) remove(ctx context.Context, in *dynamodb.DeleteItemInput) error {
+	in.TableName = aws.String(s.table)
+	_, err := wireaws.Repeat(ctx, s.retry, "DeleteItem", s.table, func() error {
+		_, err := s.client.DeleteItem(ctx, in)
+		return err
+	})
+	return err
+}

@@ -1,0 +1,88 @@
+package runsqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// PutCheckpoint implements run.Store.
+func (s *Runs) PutCheckpoint(ctx context.Context, runID string, doc []byte) error {
+	_, err := s.db.ExecContext(ctx, `INSERT OR REPLACE INTO run_checkpoints VALUES (?, ?, ?)`, s.task, runID, doc)
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+// Checkpoint implements run.Store.
+func (s *Runs) Checkpoint(ctx context.Context, runID string) ([]byte, error) {
+	var doc []byte
+	err := s.db.QueryRowContext(ctx, `SELECT doc FROM run_checkpoints WHERE task = ? AND run = ?`, s.task, runID).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the checkpoint of run %s: %w", runID, err)
+	}
+	return doc, nil
+}
+
+// DeleteCheckpoint implements run.Store.
+func (s *Runs) DeleteCheckpoint(ctx context.Context, runID string) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM run_checkpoints WHERE task = ? AND run = ?`, s.task, runID); err != nil {
+		return fmt.Errorf("deleting the checkpoint of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+// Lease implements run.Store.
+func (s *Runs) Lease(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (run.Lease, bool, error) {
+	var l run.Lease
+	var since, until int64
+	err := databasesqlite.Do(ctx, s.db, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO run_leases VALUES (?1, ?2, ?3, ?4, ?5)
+			ON CONFLICT DO UPDATE SET holder = ?3, until = ?5, since = CASE WHEN holder = ?3 THEN since ELSE ?4 END WHERE holder = ?3 OR until <= ?4`,
+			s.task, name, holder, now.UnixNano(), now.Add(ttl).UnixNano())
+		if err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT holder, since, until FROM run_leases WHERE task = ? AND name = ?`, s.task, name).Scan(&l.Holder, &since, &until)
+	})
+	if err != nil {
+		return run.Lease{}, false, fmt.Errorf("taking lease %s: %w", name, err)
+	}
+	l.Since, l.Until = time.Unix(0, since).UTC(), time.Unix(0, until).UTC()
+	return l, l.Holder == holder, nil
+}
+
+// Unlease implements run.Store.
+func (s *Runs) Unlease(ctx context.Context, name, holder string) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM run_leases WHERE task = ? AND name = ? AND holder = ?`, s.task, name, holder); err != nil {
+		return fmt.Errorf("giving lease %s back: %w", name, err)
+	}
+	return nil
+}
+
+// Present implements run.Store.
+func (s *Runs) Present(ctx context.Context, worker string, now time.Time, ttl time.Duration) (int, error) {
+	present := 0
+	err := databasesqlite.Do(ctx, s.db, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO run_workers VALUES (?, ?, ?)`, s.task, worker, now.UnixNano()); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM run_workers WHERE task = ? AND at < ?`, s.task, now.Add(-run.Forget*ttl).UnixNano()); err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT count(*) FROM run_workers WHERE task = ? AND at > ?`, s.task, now.Add(-ttl).UnixNano()).Scan(&present)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("noting that worker %s is at work: %w", worker, err)
+	}
+	return present, nil
+}
