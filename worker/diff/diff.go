@@ -3,7 +3,10 @@
 package diff
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"sync"
 
@@ -96,13 +99,23 @@ type Config struct {
 	// that look it are taken for such.
 	ETagIsMD5 func(ctx context.Context, side int, o store.Object) (bool, error)
 	Sinks     []Sink
+	// MarkEvery is how many names lie between two positions that a resumed pass can begin at; 0 is 2000.
+	MarkEvery int
 }
 
-// Totals are exact for the prefixes that are committed.
+// Totals are exact for what they are about: of a Differ, the prefixes that are committed.
 type Totals struct {
-	Decisions  map[string]run.Tally // by kind and reason: "changed:etag"
-	ByTime     int64                // pairs that only their modification times could decide
-	NoChecksum int64                // pairs to be compared by checksum that had none to compare
+	Decisions  map[string]run.Tally `json:"decisions"`  // by kind and reason: "changed:etag"
+	ByTime     int64                `json:"byTime"`     // pairs that only their modification times could decide
+	NoChecksum int64                `json:"noChecksum"` // pairs to be compared by checksum that had none to compare
+}
+
+func (t *Totals) add(more *Totals) {
+	for name, v := range more.Decisions {
+		t.Decisions[name] = sum(t.Decisions[name], v)
+	}
+	t.ByTime += more.ByTime
+	t.NoChecksum += more.NoChecksum
 }
 
 // Differ compares the prefixes of a pass.
@@ -121,6 +134,13 @@ func NewDiffer(c Config) *Differ {
 	return &Differ{c: c, keys: c.Job.KeyMap(), totals: Totals{Decisions: map[string]run.Tally{}}}
 }
 
+// Resume adds the totals of a pass that is continued. Call it before the first prefix.
+func (d *Differ) Resume(t Totals) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.totals.add(&t)
+}
+
 // Totals returns the totals so far.
 func (d *Differ) Totals() Totals {
 	d.mu.Lock()
@@ -132,7 +152,7 @@ func (d *Differ) Totals() Totals {
 
 // Comparer returns the comparer of a prefix: a list.Config wants it.
 func (d *Differ) Comparer(string) list.Comparer {
-	p := &prefix{d: d, tallies: map[tallyKey]run.Tally{}}
+	p := &prefix{d: d, totals: Totals{Decisions: map[string]run.Tally{}}}
 	for _, s := range d.c.Sinks {
 		if b, ok := s.(Brancher); ok {
 			branch := b.Branch()
@@ -150,33 +170,31 @@ type tallyKey struct {
 	reason string
 }
 
-// prefix is the comparison of one prefix. What it counts becomes part of the totals by Commit.
+func (k tallyKey) String() string {
+	if k.reason == "" {
+		return string(k.kind)
+	}
+	return string(k.kind) + ":" + k.reason
+}
+
+// prefix is the comparison of one prefix. What it counts becomes part of the differ's totals by Count.
 type prefix struct {
 	d        *Differ
 	sinks    []Sink
 	branches []Branch
-
-	mu         sync.Mutex
-	tallies    map[tallyKey]run.Tally
-	byTime     int64
-	noChecksum int64
+	totals   Totals // of what is settled; its user sees to it that one at a time comes here
 }
 
 // Merge compares the two streams of one range.
-func (p *prefix) Merge(ctx context.Context, source, destination list.Stream) error {
-	m := &merge{p: p, d: p.d, ctx: ctx, source: source, destination: destination, tallies: map[tallyKey]run.Tally{}}
-	if err := m.run(); err != nil {
-		return err
+func (p *prefix) Merge(ctx context.Context, r *list.Range) error {
+	m := &merge{p: p, d: p.d, ctx: ctx, r: r, tallies: map[tallyKey]run.Tally{}}
+	if r.Marks() {
+		m.every = cmp.Or(p.d.c.MarkEvery, markEvery)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	addTallies(p.tallies, m.tallies)
-	p.byTime += m.byTime
-	p.noChecksum += m.noChecksum
-	return nil
+	return m.run()
 }
 
-// Commit adds the prefix to the totals and to the sinks that wait for it.
+// Commit hands the prefix to the sinks that wait for it.
 func (p *prefix) Commit(ctx context.Context) error {
 	for len(p.branches) > 0 {
 		b := p.branches[0]
@@ -185,18 +203,32 @@ func (p *prefix) Commit(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// Count adds the prefix to the totals.
+func (p *prefix) Count() {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	t := &p.d.totals
-	for k, v := range p.tallies {
-		name := string(k.kind)
-		if k.reason != "" {
-			name += ":" + k.reason
-		}
-		t.Decisions[name] = sum(t.Decisions[name], v)
+	p.d.totals.add(&p.totals)
+}
+
+// Snapshot tells what is settled of the prefix.
+func (p *prefix) Snapshot() []byte {
+	doc, err := json.Marshal(&p.totals)
+	if err != nil {
+		panic(err) // numbers and texts: there is nothing that could fail
 	}
-	t.ByTime += p.byTime
-	t.NoChecksum += p.noChecksum
+	return doc
+}
+
+// Resume adds what a snapshot tells.
+func (p *prefix) Resume(totals []byte) error {
+	var t Totals
+	if err := json.Unmarshal(totals, &t); err != nil {
+		return fmt.Errorf("totals of a prefix: %w", err)
+	}
+	p.totals.add(&t)
 	return nil
 }
 
@@ -206,12 +238,6 @@ func (p *prefix) Discard() {
 		b.Discard()
 	}
 	p.branches = nil
-}
-
-func addTallies(to, from map[tallyKey]run.Tally) {
-	for k, v := range from {
-		to[k] = sum(to[k], v)
-	}
 }
 
 func sum(a, b run.Tally) run.Tally {

@@ -16,6 +16,7 @@ import (
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/list"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/store"
 )
@@ -104,7 +105,7 @@ func compare(t *testing.T, c Config, source, destination []store.Object) (map[st
 	c.Filter, c.Sinks = filter, []Sink{s}
 	d := NewDiffer(c)
 	p := d.Comparer("")
-	if err := p.Merge(t.Context(), &objects{all: source}, &objects{all: destination}); err != nil {
+	if err := p.Merge(t.Context(), &list.Range{Source: &objects{all: source}, Destination: &objects{all: destination}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.Totals(); len(got.Decisions) > 0 {
@@ -113,6 +114,7 @@ func compare(t *testing.T, c Config, source, destination []store.Object) (map[st
 	if err := p.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	p.Count()
 	got := map[string]string{}
 	for name, v := range s.all {
 		if got[name] = string(v.Kind); v.Reason != "" {
@@ -332,7 +334,7 @@ func TestSinkFailureFailsTheRange(t *testing.T) {
 	full := errors.New("queue is full")
 	d := NewDiffer(Config{Job: &j, Filter: filter, Sinks: []Sink{&sink{all: map[string]Decision{}, err: full}}})
 	p := d.Comparer("")
-	err = p.Merge(t.Context(), &objects{all: []store.Object{object("k", 1, hashA, older)}}, nil)
+	err = p.Merge(t.Context(), &list.Range{Source: &objects{all: []store.Object{object("k", 1, hashA, older)}}})
 	if !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
@@ -363,7 +365,7 @@ func BenchmarkMerge(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				d := NewDiffer(Config{Job: &j, Filter: filter, Sinks: []Sink{nothing{}}})
-				if err := d.Comparer("").Merge(b.Context(), &objects{all: all}, &objects{all: destination}); err != nil {
+				if err := d.Comparer("").Merge(b.Context(), &list.Range{Source: &objects{all: all}, Destination: &objects{all: destination}}); err != nil {
 					b.Fatal(err)
 				}
 			}

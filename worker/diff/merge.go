@@ -11,18 +11,21 @@ import (
 	"github.com/datatransferhub/dth/worker/store"
 )
 
-// batchSize is how many decisions a sink gets at once; pendingSize is what one ledger read takes.
+// batchSize is how many decisions a sink gets at once; pendingSize is what one ledger read takes. Positions are marked every
+// markEvery names unless the configuration says otherwise; where one cannot be, it is tried again markAgain names later.
 const (
 	batchSize   = 500
 	pendingSize = 100
+	markEvery   = 2000
+	markAgain   = 100
 )
 
 // merge is the state of one range. It counts by itself, so that ranges do not wait for each other.
 type merge struct {
-	p                   *prefix
-	d                   *Differ
-	ctx                 context.Context //nolint:containedctx // a merge lives as long as the call of Merge
-	source, destination list.Stream     // the destination is nil when it is not listed
+	p   *prefix
+	d   *Differ
+	ctx context.Context //nolint:containedctx // a merge lives as long as the call of Merge
+	r   *list.Range
 
 	tallies    map[tallyKey]run.Tally
 	same       run.Tally
@@ -30,6 +33,10 @@ type merge struct {
 	pending    []Decision // pairs that need the ledger or their attributes
 	byTime     int64
 	noChecksum int64
+
+	every int    // names between marks; 0: positions are not worth marking
+	names int    // since the last mark
+	stray string // the last source key that was decided without a name
 }
 
 func (m *merge) run() error {
@@ -57,11 +64,18 @@ func (m *merge) run() error {
 		default:
 			err = m.both(sName, s, t)
 		}
+		at := ""
+		if m.names++; m.every > 0 && m.names >= m.every {
+			at = m.position(sName, tName, order)
+		}
 		if err == nil && order <= 0 {
 			s, sName, err = m.nextSource()
 		}
 		if err == nil && order >= 0 {
 			t, tName, err = m.nextDestination()
+		}
+		if err == nil && at != "" {
+			err = m.mark(at)
 		}
 		if err != nil {
 			return err
@@ -70,18 +84,69 @@ func (m *merge) run() error {
 	return m.finish()
 }
 
+// position is the source key of the name that was handled last, "" when the range cannot be marked there.
+func (m *merge) position(sName, tName string, order int) string {
+	name := sName
+	if order > 0 {
+		name = tName
+	}
+	at := strings.Clone(m.d.keys.Strip + name)
+	if !m.r.Markable(at) {
+		m.names = max(m.names-markAgain, 0)
+		return ""
+	}
+	return at
+}
+
+// mark settles everything up to a position. Keys without a name are decided as they are read, which is before the
+// other end has come as far: there is no mark until it has.
+func (m *merge) mark(at string) error {
+	if m.stray > at {
+		m.names = max(m.names-markAgain, 0)
+		return nil
+	}
+	if err := m.settle(); err != nil {
+		return err
+	}
+	m.r.Mark(at, m.hand)
+	return nil
+}
+
+// settle decides what is pending and hands the sinks what waits for them.
+func (m *merge) settle() error {
+	if err := m.resolve(); err != nil {
+		return err
+	}
+	return m.flush()
+}
+
+// hand moves what was counted to the prefix.
+func (m *merge) hand() {
+	if m.same.Objects > 0 {
+		m.tallies[tallyKey{Same, ""}] = m.same
+	}
+	t := Totals{Decisions: make(map[string]run.Tally, len(m.tallies)), ByTime: m.byTime, NoChecksum: m.noChecksum}
+	for k, v := range m.tallies {
+		t.Decisions[k.String()] = v
+	}
+	m.p.totals.add(&t)
+	clear(m.tallies)
+	m.same, m.byTime, m.noChecksum, m.names = run.Tally{}, 0, 0, 0
+}
+
 // nextSource returns the next source object that has a name at the destination. The others are decided here:
 // nothing there can be their copy.
 func (m *merge) nextSource() (*store.Object, string, error) {
 	strip := m.d.keys.Strip
 	for {
-		s, err := m.source.Next(m.ctx)
+		s, err := m.r.Source.Next(m.ctx)
 		if s == nil || err != nil {
 			return nil, "", err
 		}
 		if len(s.Key) > len(strip) && s.Key[:len(strip)] == strip {
 			return s, s.Key[len(strip):], nil
 		}
+		m.stray = strings.Clone(s.Key)
 		if err := m.skip(Decision{Name: s.Key, Source: *s}, Unmappable); err != nil {
 			return nil, "", err
 		}
@@ -91,12 +156,12 @@ func (m *merge) nextSource() (*store.Object, string, error) {
 // nextDestination returns the next destination object that a source object could be the origin of: not the
 // marker that some tools write for the destination's folder itself.
 func (m *merge) nextDestination() (*store.Object, string, error) {
-	if m.destination == nil {
+	if m.r.Destination == nil {
 		return nil, "", nil
 	}
 	add := len(m.d.keys.Add)
 	for {
-		t, err := m.destination.Next(m.ctx)
+		t, err := m.r.Destination.Next(m.ctx)
 		if t == nil || err != nil {
 			return nil, "", err
 		}
@@ -245,16 +310,10 @@ func (m *merge) flush() error {
 
 // finish decides what is pending.
 func (m *merge) finish() error {
-	if err := m.resolve(); err != nil {
+	if err := m.settle(); err != nil {
 		return err
 	}
-	if err := m.flush(); err != nil {
-		return err
-	}
-	if m.same.Objects > 0 {
-		k := tallyKey{Same, ""}
-		m.tallies[k] = sum(m.tallies[k], m.same)
-	}
+	m.r.End(m.hand)
 	return nil
 }
 

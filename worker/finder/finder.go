@@ -45,6 +45,7 @@ type Config struct {
 	Concurrency int    // ranges at once; 0 is 32
 	SpillDir    string // for sorting and for extraneous keys; empty: the system's
 	OnProgress  func(Progress)
+	Checkpoints *Checkpoints // nil: the pass cannot be continued
 }
 
 // Background is a sink that works on after it has taken decisions.
@@ -73,6 +74,7 @@ func Pass(ctx context.Context, c Config) (run.FinderTotals, error) {
 	if err != nil {
 		return run.FinderTotals{}, err
 	}
+	whole := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	sinks := c.sinks()
@@ -82,7 +84,17 @@ func Pass(ctx context.Context, c Config) (run.FinderTotals, error) {
 		}
 	}
 	differ := diff.NewDiffer(c.differ(ctx, filter, sinks))
-	counts, err := list.Run(ctx, c.listing(prefixes, differ.Comparer))
+	listing := c.listing(prefixes, differ.Comparer)
+	k := &keeper{Checkpoints: c.Checkpoints, differ: differ}
+	if c.Checkpoints != nil {
+		if err := k.open(c.Job, &listing, sinks); err != nil {
+			return run.FinderTotals{}, err
+		}
+	}
+	pass := list.New(listing)
+	stopKeeping := k.begin(ctx, pass)
+	counts, err := pass.Run(ctx)
+	stopKeeping(whole.Err() != nil)
 	if err != nil {
 		cancel(err) // what sinks still have in flight is of no use
 	}
@@ -124,6 +136,7 @@ func (c *Config) listing(prefixes []string, comparer func(string) list.Comparer)
 	keys := c.Job.KeyMap()
 	l := list.Config{
 		Source: side(c.Source, c.Job.Source, job.KeyMap{}), Prefixes: prefixes, Concurrency: c.Concurrency, SpillDir: c.SpillDir, Comparer: comparer,
+		Marks: c.Checkpoints != nil,
 	}
 	if !c.Job.SkipCompare {
 		d := side(c.Destination, c.Job.Destination, keys)
@@ -161,6 +174,9 @@ func (c *Config) differ(ctx context.Context, filter *job.Filter, sinks []diff.Si
 	d := diff.Config{
 		Job: c.Job, Filter: filter, Largest: destination.LargestObject.Value, Ledger: c.Ledger,
 		Source: c.Source, Destination: c.Destination, Sinks: sinks, ETagIsMD5: c.etagIsMD5,
+	}
+	if c.Checkpoints != nil {
+		d.MarkEvery = c.Checkpoints.MarkEvery
 	}
 	byETag := c.Job.Compare == job.CompareSizeETag || c.Job.Compare == job.CompareChecksum
 	if byETag && !c.Job.SkipCompare {

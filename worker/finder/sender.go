@@ -27,8 +27,10 @@ type Sender struct {
 	slots chan struct{} // one taken for each send under way
 	sends sync.WaitGroup
 	sent  atomic.Int64
+	taken atomic.Int64 // since the last Settle began
 
 	mu      sync.Mutex
+	batch   *batch          // of the sends that began since the last Settle
 	ctx     context.Context //nolint:containedctx // of the pass, from Begin to Flush
 	waiting []string        // bodies that do not make a send yet
 	err     error           // of the first send that failed
@@ -85,22 +87,59 @@ func (s *Sender) put(ctx context.Context, bodies []string) error {
 		ctx = s.ctx
 	}
 	s.waiting = append(s.waiting, bodies...)
+	s.taken.Add(int64(len(bodies)))
 	var ready [][]string
 	for err == nil && len(s.waiting) >= sendSize {
 		ready = append(ready, s.waiting[:sendSize:sendSize])
 		s.waiting = s.waiting[sendSize:]
 	}
+	into := s.join(len(ready))
 	s.mu.Unlock()
 	for _, chunk := range ready {
 		if err == nil {
-			err = s.start(ctx, chunk)
+			err = s.start(ctx, chunk, into)
+		}
+		if err != nil {
+			s.giveBack(chunk, into)
 		}
 	}
 	return err
 }
 
+// batch is the sends that began between two calls of Settle. It is guarded by the sender's lock.
+type batch struct {
+	open   int
+	sealed bool
+	done   chan struct{} // closed when sealed and nothing is open
+	before *batch        // nil when that is done
+}
+
+// join adds n sends to the present batch. The caller holds mu: bodies are always either waiting or part of a batch.
+func (s *Sender) join(n int) *batch {
+	if s.batch == nil {
+		s.batch = &batch{done: make(chan struct{})}
+	}
+	s.batch.open += n
+	return s.batch
+}
+
+func (b *batch) leave() {
+	b.open--
+	if b.sealed && b.open == 0 {
+		close(b.done)
+	}
+}
+
+// giveBack lets bodies wait that could not be sent now.
+func (s *Sender) giveBack(bodies []string, from *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(bodies, s.waiting...)
+	from.leave()
+}
+
 // start sends in the background, as soon as there is a free slot and room in the queue.
-func (s *Sender) start(ctx context.Context, bodies []string) error {
+func (s *Sender) start(ctx context.Context, bodies []string, of *batch) error {
 	s.once.Do(func() {
 		n := s.InFlight
 		if n <= 0 {
@@ -126,38 +165,74 @@ func (s *Sender) start(ctx context.Context, bodies []string) error {
 	sending := context.WithoutCancel(ctx)
 	s.sends.Go(func() {
 		defer func() { <-s.slots }()
-		if err := s.Queue.Send(sending, bodies); err != nil {
-			s.fail(fmt.Errorf("queuing objects: %w", err))
-			return
+		err := s.Queue.Send(sending, bodies)
+		if err != nil {
+			err = fmt.Errorf("queuing objects: %w", err)
+		} else {
+			s.sent.Add(int64(len(bodies)))
 		}
-		s.sent.Add(int64(len(bodies)))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		of.leave()
+		if s.err == nil {
+			s.err = err
+		}
 	})
 	return nil
 }
 
-func (s *Sender) fail(err error) {
+// Unsettled returns how many messages were taken since the last Settle began.
+func (s *Sender) Unsettled() int64 { return s.taken.Load() }
+
+// Settle sends what waits, and returns when the queue has everything that was taken before the call.
+func (s *Sender) Settle(ctx context.Context) error {
+	b, err := s.seal(ctx)
+	if err != nil {
+		return err
+	}
+	for at := b; at != nil; at = at.before {
+		select {
+		case <-at.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = err
+	b.before = nil
+	return s.err
+}
+
+// seal sends what waits, and ends the present batch.
+func (s *Sender) seal(ctx context.Context) (*batch, error) {
+	s.mu.Lock()
+	rest, err := s.waiting, s.err
+	s.waiting = nil
+	s.taken.Store(0)
+	b := s.join(1)
+	b.sealed = true
+	s.batch = &batch{done: make(chan struct{}), before: b}
+	s.mu.Unlock()
+	if err == nil && len(rest) > 0 {
+		if err = s.start(ctx, rest, b); err == nil {
+			return b, nil
+		}
 	}
+	s.giveBack(rest, b)
+	return b, err
 }
 
 // Flush sends what waits, and returns when nothing is under way any more. The error is that of the first send that
 // failed.
 func (s *Sender) Flush(ctx context.Context) error {
-	s.mu.Lock()
-	rest, err := s.waiting, s.err
-	s.waiting, s.ctx = nil, nil
-	s.mu.Unlock()
-	if len(rest) > 0 && err == nil {
-		if err := s.start(ctx, rest); err != nil {
-			s.fail(err)
-		}
-	}
+	_, err := s.seal(ctx)
 	s.sends.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ctx = nil
+	if s.err == nil {
+		s.err = err
+	}
 	return s.err
 }
 

@@ -2,6 +2,7 @@ package list
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
@@ -94,7 +95,6 @@ func (b *bucket) List(ctx context.Context, r store.ListRequest) (*store.Page, er
 // collector gathers what ranges give, each side's keys as often as they come, and gives it on with its prefix.
 type collector struct {
 	all  *gathered
-	mu   sync.Mutex
 	side [2][]string
 }
 
@@ -106,8 +106,8 @@ type gathered struct {
 
 func (g *gathered) comparer(string) Comparer { return &collector{all: g} }
 
-func (c *collector) Merge(ctx context.Context, source, destination Stream) error {
-	streams := []Stream{source, destination}
+func (c *collector) Merge(ctx context.Context, r *Range) error {
+	streams := []Stream{r.Source, r.Destination}
 	var mine [2][]string
 	// The side that is further behind goes on, as in a merge.
 	for streams[0] != nil || streams[1] != nil {
@@ -128,21 +128,20 @@ func (c *collector) Merge(ctx context.Context, source, destination Stream) error
 		}
 		mine[side] = append(mine[side], o.Key)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for side := range mine {
-		c.side[side] = append(c.side[side], mine[side]...)
-	}
+	r.End(func() {
+		for side := range mine {
+			c.side[side] = append(c.side[side], mine[side]...)
+		}
+	})
 	return nil
 }
 
-func (c *collector) Commit(context.Context) error {
-	c.all.mu.Lock()
-	defer c.all.mu.Unlock()
+func (c *collector) Commit(context.Context) error { return nil }
+
+func (c *collector) Count() {
 	for side := range c.side {
 		c.all.side[side] = append(c.all.side[side], c.side[side]...)
 	}
-	return nil
 }
 
 func (c *collector) Discard() {
@@ -150,6 +149,16 @@ func (c *collector) Discard() {
 	defer c.all.mu.Unlock()
 	c.all.discarded++
 }
+
+func (c *collector) Snapshot() []byte {
+	b, err := json.Marshal(c.side)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func (c *collector) Resume(totals []byte) error { return json.Unmarshal(totals, &c.side) }
 
 // walk lists both buckets and returns the keys in order.
 func walk(t *testing.T, c Config) (*gathered, Counts) {

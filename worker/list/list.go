@@ -41,11 +41,17 @@ type Stream interface {
 
 // Comparer handles the ranges of one prefix.
 type Comparer interface {
-	// Merge handles one range; it is called for several at once. It reads both streams to their ends.
-	// The destination is nil when only the source is listed.
-	Merge(ctx context.Context, source, destination Stream) error
+	// Merge handles one range; it is called for several at once. It reads both streams to their ends, calls Range.Mark
+	// on its way where a pass is to be resumable, and Range.End at the end.
+	Merge(ctx context.Context, r *Range) error
 	// Commit is called once, after all ranges of the prefix were merged without an error.
 	Commit(ctx context.Context) error
+	// Count follows a Commit that succeeded: what Snapshot tells becomes part of the totals of the pass. It must be quick.
+	Count()
+	// Snapshot tells what was counted by way of Mark and End, and Resume takes that up in a new Comparer. They must
+	// be quick. Marks, ends, counts and snapshots of a pass come one at a time.
+	Snapshot() []byte
+	Resume(totals []byte) error
 	// Discard is called instead when the pass failed, or when a side turned out to list in another
 	// order: then the prefix is handled anew by another Comparer.
 	Discard()
@@ -90,6 +96,10 @@ type Config struct {
 	Comparer func(prefix string) Comparer
 	// OnCounts is told of every page how far the pass is; it must be quick.
 	OnCounts func(Counts)
+	// Marks says that snapshots will be taken, so that positions within ranges are worth marking.
+	Marks bool
+	// Resume is a snapshot of an earlier pass over the same ends and prefixes; nil: the pass begins.
+	Resume *Snapshot
 }
 
 // prefix returns the prefix under which this side holds the counterparts of a source prefix; false when

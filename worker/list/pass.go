@@ -2,7 +2,6 @@ package list
 
 import (
 	"context"
-	"errors"
 	"math"
 	"runtime"
 	"sync"
@@ -14,15 +13,15 @@ import (
 	"github.com/datatransferhub/dth/worker/store"
 )
 
-// Run lists both sides to their ends and has every range merged. It returns exact counts.
-func Run(ctx context.Context, c Config) (Counts, error) {
+// New returns a pass that can be run once.
+func New(c Config) *Pass {
 	if c.Concurrency <= 0 {
 		c.Concurrency = 32
 	}
 	if len(c.Prefixes) == 0 {
 		c.Prefixes = []string{""}
 	}
-	p := &pass{
+	p := &Pass{
 		Config: c, prefixes: c.Prefixes, units: map[*unit]struct{}{}, active: map[*keyRange]struct{}{},
 		sides: []*Side{&c.Source}, sorting: make(chan struct{}, sortsAtOnce),
 	}
@@ -30,9 +29,24 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 		p.sides = append(p.sides, c.Destination)
 	}
 	p.shortest.Store(math.MaxInt64)
-	p.group, p.ctx = errgroup.WithContext(ctx)
+	return p
+}
+
+// Run lists both sides to their ends and has every range merged. It returns exact counts.
+func Run(ctx context.Context, c Config) (Counts, error) { return New(c).Run(ctx) }
+
+// Run makes the pass.
+func (p *Pass) Run(ctx context.Context) (Counts, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	err := p.begin(ctx)
+	if err != nil {
+		stop()
+	}
 	p.dispatch()
-	err := p.group.Wait()
+	if waitErr := p.group.Wait(); err == nil {
+		err = waitErr
+	}
 	p.fetches.Wait()
 	for u := range p.units {
 		u.comparer.Discard()
@@ -40,9 +54,22 @@ func Run(ctx context.Context, c Config) (Counts, error) {
 	return p.counts(), err
 }
 
-// pass is one walk over all prefixes. At most Concurrency ranges are merged or cut at once; whenever one of
+func (p *Pass) begin(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.group, p.ctx = errgroup.WithContext(ctx)
+	if p.Resume != nil {
+		if err := p.resume(p.Resume); err != nil {
+			return err
+		}
+	}
+	p.started = true
+	return nil
+}
+
+// Pass is one walk over all prefixes. At most Concurrency ranges are merged or cut at once; whenever one of
 // these places is free, dispatch fills it with the most useful thing there is to do.
-type pass struct {
+type Pass struct {
 	Config
 	sides   []*Side
 	group   *errgroup.Group
@@ -56,6 +83,9 @@ type pass struct {
 	waiting  []*keyRange
 	active   map[*keyRange]struct{}
 	busy     int // merges, cuts and sorts under way
+	// started says that the fields above are in place; committed counts the objects of prefixes that are done.
+	started   bool
+	committed [2]int64
 
 	listed   [2]atomic.Int64
 	calls    atomic.Int64
@@ -66,21 +96,7 @@ type pass struct {
 	alphabet alphabet
 }
 
-// unit is the work on one prefix.
-type unit struct {
-	prefix   string
-	comparer Comparer
-	ctx      context.Context //nolint:containedctx // ends the unit's ranges when one finds another order
-	cancel   context.CancelCauseFunc
-
-	open     int // ranges and cuts that are not done; guarded by pass.mu
-	disorder bool
-	listed   [2]int64 // guarded by pass.mu
-}
-
-var errDisorder = errors.New("the prefix is listed in another order")
-
-func (p *pass) counts() Counts {
+func (p *Pass) counts() Counts {
 	return Counts{
 		Source: p.listed[0].Load(), Destination: p.listed[1].Load(), Calls: p.calls.Load(), Probes: p.probes.Load(),
 		Ranges: p.ranges.Load(), Sorted: p.sorted.Load(),
@@ -88,7 +104,7 @@ func (p *pass) counts() Counts {
 }
 
 // dispatch starts work while there is both work and room.
-func (p *pass) dispatch() {
+func (p *Pass) dispatch() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.busy < p.Concurrency && p.ctx.Err() == nil {
@@ -103,14 +119,14 @@ func (p *pass) dispatch() {
 		if victim == nil {
 			return
 		}
-		victim.unit.open++
+		victim.unit.pieces++
 		p.busy++
 		p.group.Go(func() error { return p.split(victim) })
 	}
 }
 
 // nextRange returns a range that was cut off before, or else that of a new prefix. The caller holds mu.
-func (p *pass) nextRange() *keyRange {
+func (p *Pass) nextRange() *keyRange {
 	if n := len(p.waiting); n > 0 {
 		r := p.waiting[0]
 		p.waiting[0] = nil
@@ -122,23 +138,24 @@ func (p *pass) nextRange() *keyRange {
 	}
 	u := p.newUnit(p.prefixes[0])
 	p.prefixes = p.prefixes[1:]
-	u.open++
+	u.pieces++
 	return newRange(u, "")
 }
 
-func (p *pass) newUnit(prefix string) *unit {
-	u := &unit{prefix: prefix, comparer: p.Comparer(prefix)}
-	u.ctx, u.cancel = context.WithCancelCause(p.ctx)
-	p.units[u] = struct{}{}
-	return u
+// startsAnywhere reports whether listings of all sides can begin after any key.
+func (p *Pass) startsAnywhere() bool {
+	for _, s := range p.sides {
+		if !s.StartAfter {
+			return false
+		}
+	}
+	return true
 }
 
 // victim reserves the range that most deserves to be cut. The caller holds mu.
-func (p *pass) victim() *keyRange {
-	for _, s := range p.sides {
-		if !s.StartAfter {
-			return nil
-		}
+func (p *Pass) victim() *keyRange {
+	if !p.startsAnywhere() {
+		return nil
 	}
 	minPages := p.minPages()
 	if minPages == 0 {
@@ -167,7 +184,7 @@ const slow = 5 * time.Millisecond
 // lister that waits is a loss, so the first full page is enough. Where they take none, listing is bound
 // by this machine: a few ranges keep it busy, and probes may only be a small part of its work.
 // The caller holds mu.
-func (p *pass) minPages() int {
+func (p *Pass) minPages() int {
 	pages, probes := p.calls.Load()-p.probes.Load(), p.probes.Load()
 	if time.Duration(p.shortest.Load()) > slow {
 		if probes > 4*pages+500 {
@@ -182,132 +199,41 @@ func (p *pass) minPages() int {
 }
 
 // merge handles one range from beginning to end.
-func (p *pass) merge(r *keyRange) error {
+func (p *Pass) merge(r *keyRange) error {
 	u := r.unit
 	p.ranges.Add(1)
-	source := newStream(u.ctx, p, r, 0)
-	var destination Stream
+	piece := &Range{Source: newStream(u.ctx, p, r, 0), pass: p, unit: u, key: r}
 	if len(p.sides) > 1 {
-		destination = newStream(u.ctx, p, r, 1)
+		piece.Destination = newStream(u.ctx, p, r, 1)
 	} else {
 		r.take(1, &Side{}, nil, false)
 	}
-	err := u.comparer.Merge(u.ctx, source, destination)
+	err := u.comparer.Merge(u.ctx, piece)
 	p.mu.Lock()
-	delete(p.active, r)
+	if err == nil {
+		piece.end()
+		delete(p.active, r) // one that failed stays, for the snapshot of the pass that it ends
+	}
 	p.busy--
 	p.mu.Unlock()
 	return p.done(u, err)
 }
 
-// done ends one range or cut of a unit, and the unit with its last one.
-func (p *pass) done(u *unit, err error) error {
-	var order *OrderError
-	p.mu.Lock()
-	switch {
-	case errors.As(err, &order):
-		u.disorder = true
-		u.cancel(errDisorder)
-		u.open -= p.dropWaiting(u)
-		err = nil
-	case u.disorder:
-		err = nil // the ranges of this prefix are stopped; what they say does not count
-	}
-	if err != nil {
-		p.mu.Unlock()
-		return err // the unit stays open: it must not be committed by whoever ends later
-	}
-	u.open--
-	last := u.open == 0
-	disorder := u.disorder
-	p.mu.Unlock()
-	switch {
-	case last && disorder:
-		err = p.anew(u)
-	case last:
-		err = p.commit(u, u.comparer)
-	}
-	if err == nil {
-		p.dispatch()
-	}
-	return err
-}
-
-// dropWaiting forgets the ranges of a unit that nobody began. The caller holds mu.
-func (p *pass) dropWaiting(u *unit) (dropped int) {
-	kept := p.waiting[:0]
-	for _, r := range p.waiting {
-		if r.unit == u {
-			dropped++
-			continue
-		}
-		kept = append(kept, r)
-	}
-	clear(p.waiting[len(kept):])
-	p.waiting = kept
-	return dropped
-}
-
-func (p *pass) commit(u *unit, c Comparer) error {
-	err := c.Commit(p.ctx)
-	if err != nil {
-		return err
-	}
-	u.cancel(nil)
-	p.mu.Lock()
-	delete(p.units, u)
-	p.mu.Unlock()
-	return nil
-}
-
-// anew handles a prefix whose order is not byte order once more, sorted on disk. What was counted of it
-// is taken back.
-func (p *pass) anew(u *unit) error {
-	p.mu.Lock()
-	for side, n := range u.listed {
-		p.listed[side].Add(-n)
-	}
-	delete(p.units, u)
-	u.comparer.Discard()
-	again := p.newUnit(u.prefix)
-	p.busy++
-	p.mu.Unlock()
-	p.group.Go(func() error {
-		err := p.mergeSorted(again)
-		p.mu.Lock()
-		p.busy--
-		p.mu.Unlock()
-		if err == nil {
-			err = p.commit(again, again.comparer)
-		}
-		if err == nil {
-			p.dispatch()
-		}
-		return err
-	})
-	return nil
-}
-
-// push makes ranges that were cut off available.
-func (p *pass) push(u *unit, parts []*keyRange) {
+// cut cuts a range and makes the parts available, in one moment: a snapshot has them or has not, and never a
+// shortened range without its parts. More ranges than can be merged twice at once only cost.
+func (p *Pass) cut(r *keyRange, boundaries []string, limit string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if u.disorder {
+	if r.unit.disorder {
 		return
 	}
-	u.open += len(parts)
+	parts := r.cut(boundaries, limit, 2*p.Concurrency-len(p.active)-len(p.waiting))
+	r.unit.pieces += len(parts)
 	p.waiting = append(p.waiting, parts...)
 }
 
-// room returns how many more ranges are useful: beyond twice as many as can be merged at once, they only cost.
-func (p *pass) room() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return 2*p.Concurrency - len(p.active) - len(p.waiting)
-}
-
 // list makes one call and keeps count of calls and of the shortest: the one that waited for this machine least.
-func (p *pass) list(ctx context.Context, l Lister, r store.ListRequest) (*store.Page, error) {
+func (p *Pass) list(ctx context.Context, l Lister, r store.ListRequest) (*store.Page, error) {
 	p.calls.Add(1)
 	began := time.Now()
 	page, err := l.List(ctx, r)
@@ -324,7 +250,7 @@ func (p *pass) list(ctx context.Context, l Lister, r store.ListRequest) (*store.
 }
 
 // taken counts a page that a range has taken, and puts a free place to use: a range may have become worth cutting.
-func (p *pass) taken(u *unit, side, n int) {
+func (p *Pass) taken(u *unit, side, n int) {
 	p.mu.Lock()
 	u.listed[side] += int64(n)
 	free := p.busy < p.Concurrency

@@ -11,6 +11,9 @@ type keyRange struct {
 	unit  *unit
 	after string
 
+	settled string // all up to here is; guarded by the pass's lock
+	over    bool   // all of it is; guarded by the pass's lock
+
 	mu        sync.Mutex
 	hi        string // valid when bounded
 	bounded   bool
@@ -23,7 +26,7 @@ type keyRange struct {
 }
 
 func newRange(u *unit, after string) *keyRange {
-	return &keyRange{unit: u, after: after, pos: [2]string{after, after}}
+	return &keyRange{unit: u, after: after, settled: after, pos: [2]string{after, after}}
 }
 
 // take accepts a page of one side: it cuts off what lies beyond the range, moves the side's position and

@@ -23,7 +23,7 @@ const (
 // mergeSorted handles a prefix whose pages came in another order than byte order (some stores compare UTF-16,
 // directory buckets promise none): each side is listed by token from its beginning, sorted on disk, and
 // both are merged as one range.
-func (p *pass) mergeSorted(u *unit) error {
+func (p *Pass) mergeSorted(u *unit) error {
 	select {
 	case p.sorting <- struct{}{}:
 	case <-u.ctx.Done():
@@ -47,21 +47,27 @@ func (p *pass) mergeSorted(u *unit) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	p.sorted.Add(int64(len(p.sides)))
-	var destination Stream
+	piece := &Range{Source: both[0], pass: p, unit: u}
 	if both[1] != nil {
-		destination = both[1]
+		piece.Destination = both[1]
 	}
-	return u.comparer.Merge(u.ctx, both[0], destination)
+	if err := u.comparer.Merge(u.ctx, piece); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	piece.end()
+	return nil
 }
 
 // sortSide lists one side of a prefix into a sorter.
-func (p *pass) sortSide(ctx context.Context, u *unit, side int, to *sorter) error {
+func (p *Pass) sortSide(ctx context.Context, u *unit, side int, to *sorter) error {
 	s := p.sides[side]
 	prefix, some := s.prefix(u.prefix)
 	if !some {
 		return nil
 	}
+	settled, more := s.startAfter(u.settled)
 	check := pageCheck{prefix: prefix}
 	request := store.ListRequest{Prefix: prefix}
 	for {
@@ -73,6 +79,9 @@ func (p *pass) sortSide(ctx context.Context, u *unit, side int, to *sorter) erro
 			return err
 		}
 		for i := range page.Objects {
+			if !more || page.Objects[i].Key <= settled {
+				continue // settled before the pass was resumed
+			}
 			if err := to.add(&page.Objects[i]); err != nil {
 				return err
 			}

@@ -26,22 +26,22 @@ type probed struct{ at, first string }
 // everything behind it is the largest piece that can be cut off. The second step cuts there, and one and two
 // characters deeper, at the characters that keys of this listing use. Two round trips make ten pieces
 // or more, whether keys are numbered, hashed, dated or share a long beginning.
-func (p *pass) split(r *keyRange) error {
-	u := r.unit
-	parts, err := p.cutUp(u.ctx, r)
-	p.push(u, parts)
+func (p *Pass) split(r *keyRange) error {
+	boundaries, limit, err := p.boundaries(r.unit.ctx, r)
+	p.cut(r, boundaries, limit)
 	p.mu.Lock()
 	p.busy--
 	p.mu.Unlock()
-	return p.done(u, err)
+	return p.done(r.unit, err)
 }
 
-func (p *pass) cutUp(ctx context.Context, r *keyRange) ([]*keyRange, error) {
+// boundaries returns where a range can be cut, and the lowest end that was found, "" when none was.
+func (p *Pass) boundaries(ctx context.Context, r *keyRange) ([]string, string, error) {
 	g := r.gap()
 	steps := p.steps(g, r.unit.prefix)
 	seen, err := p.shallowest(ctx, r, g, steps)
 	if err != nil {
-		return r.cut(nil, "", 0), err
+		return nil, "", err
 	}
 	limit := ""
 	if g.bounded {
@@ -57,12 +57,12 @@ func (p *pass) cutUp(ctx context.Context, r *keyRange) ([]*keyRange, error) {
 		}
 	}
 	if best == len(steps) && best > 0 {
-		return r.cut(nil, limit, 0), nil // what remains begins like the present position: hardly anything
+		return nil, limit, nil // what remains begins like the present position: hardly anything
 	}
 	letters := p.letters(g.low, steps[best:], limit)
 	found, err := p.probe(ctx, r, g.side, letters, limit)
 	if err != nil {
-		return r.cut(nil, "", 0), err
+		return nil, "", err
 	}
 	for at, first := range seen {
 		if first != "" {
@@ -70,7 +70,7 @@ func (p *pass) cutUp(ctx context.Context, r *keyRange) ([]*keyRange, error) {
 		}
 	}
 	boundaries, limit := boundariesOf(found, limit)
-	return r.cut(boundaries, limit, p.room()), nil
+	return boundaries, limit, nil
 }
 
 // step is a place in the present position and the first candidate that differs there: everything that shares
@@ -83,7 +83,7 @@ type step struct {
 
 // steps returns the places at which the gap can be cut, from the shallowest to the deepest: their candidates
 // descend.
-func (p *pass) steps(g gap, prefix string) []step {
+func (p *Pass) steps(g gap, prefix string) []step {
 	careful := p.careful()
 	var out []step
 	for d := len(prefix); d < len(g.low); {
@@ -102,7 +102,7 @@ func (p *pass) steps(g gap, prefix string) []step {
 }
 
 // usable reports whether boundaries may carry a text.
-func (p *pass) usable(text string) bool {
+func (p *Pass) usable(text string) bool {
 	careful := p.careful()
 	for _, c := range text {
 		if !sayable(c) || careful && orderless(c) {
@@ -113,7 +113,7 @@ func (p *pass) usable(text string) bool {
 }
 
 // careful reports whether a side may list in another order than byte order without it being known.
-func (p *pass) careful() bool {
+func (p *Pass) careful() bool {
 	for _, s := range p.sides {
 		if !s.ByteOrder {
 			return true
@@ -124,7 +124,7 @@ func (p *pass) careful() bool {
 
 // shallowest probes until it is known which is the shallowest step with something behind it. Whatever is behind
 // a step is behind every deeper one too, so a few probes spread over many steps leave few to look at.
-func (p *pass) shallowest(ctx context.Context, r *keyRange, g gap, steps []step) (map[string]string, error) {
+func (p *Pass) shallowest(ctx context.Context, r *keyRange, g gap, steps []step) (map[string]string, error) {
 	seen := map[string]string{}
 	limit := ""
 	if g.bounded {
@@ -169,7 +169,7 @@ func narrow(steps []step, seen map[string]string, low, high int) (int, int) {
 
 // letters returns candidates that go on like the present position up to one of the first steps, and from there
 // with each later character of the alphabet. Where there are no steps, the position itself is gone on with.
-func (p *pass) letters(low string, steps []step, limit string) []string {
+func (p *Pass) letters(low string, steps []step, limit string) []string {
 	const levels = 3
 	careful := p.careful()
 	var out []string
@@ -205,7 +205,7 @@ func (p *pass) letters(low string, steps []step, limit string) []string {
 const maxKey = 1024
 
 // fits reports whether a position is short enough for both sides to begin after.
-func (p *pass) fits(position string) bool {
+func (p *Pass) fits(position string) bool {
 	for _, s := range p.sides {
 		if len(position)-len(s.Strip)+len(s.Add) > maxKey {
 			return false
@@ -277,7 +277,7 @@ func boundariesOf(all []probed, limit string) (boundaries []string, end string) 
 }
 
 // probe asks for the first position behind each candidate, in parallel. What is behind limit does not count.
-func (p *pass) probe(ctx context.Context, r *keyRange, side int, candidates []string, limit string) ([]probed, error) {
+func (p *Pass) probe(ctx context.Context, r *keyRange, side int, candidates []string, limit string) ([]probed, error) {
 	found := make([]probed, len(candidates))
 	s := p.sides[min(side, len(p.sides)-1)]
 	prefix, _ := s.prefix(r.unit.prefix)

@@ -10,7 +10,7 @@ import (
 
 // stream lists one side of one range, one page ahead of its reader.
 type stream struct {
-	p      *pass
+	p      *Pass
 	r      *keyRange
 	side   int
 	s      *Side
@@ -18,6 +18,7 @@ type stream struct {
 
 	objects []store.Object
 	next    int
+	given   int64
 	ended   bool
 	future  chan fetched
 	check   pageCheck
@@ -28,7 +29,7 @@ type fetched struct {
 	err  error
 }
 
-func newStream(ctx context.Context, p *pass, r *keyRange, side int) *stream {
+func newStream(ctx context.Context, p *Pass, r *keyRange, side int) *stream {
 	st := &stream{p: p, r: r, side: side, s: p.sides[side], future: make(chan fetched, 1)}
 	prefix, some := st.s.prefix(r.unit.prefix)
 	after, more := st.s.startAfter(r.after)
@@ -61,7 +62,15 @@ func (s *stream) Next(ctx context.Context) (*store.Object, error) {
 		}
 	}
 	s.next++
+	s.given++
 	return &s.objects[s.next-1], nil
+}
+
+func (s *stream) upTo(position string) int64 {
+	if s.next > 0 && s.s.position(s.objects[s.next-1].Key) > position {
+		return s.given - 1
+	}
+	return s.given
 }
 
 // turn takes the page that was asked for, and asks for the one after it.
