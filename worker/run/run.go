@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type Run struct {
 	Trigger  string // schedule, once, manual, event
 	State    State
 	Started  time.Time
+	Found    time.Time // when its finder was through; zero before
 	Finished time.Time // zero while it goes on
 	Finder   FinderTotals
 	Version  string // of the finder
@@ -79,6 +81,68 @@ type Counters struct {
 	// Superseded is how many messages were dropped because a newer run had looked at both ends since.
 	Superseded int64
 	Updated    time.Time // when the worker wrote these counters
+	// Pending are records that this worker replaced before their writers had counted them.
+	Pending []Correction
+}
+
+// Correction is a record that another worker replaced. It is to be taken off the totals once the counters of its writer
+// cover it; if they never do, because the writer died before, it was never counted.
+type Correction struct {
+	Worker  string
+	Seq     int64
+	Outcome string
+	Error   string // class, of a failed object
+	Bytes   int64
+}
+
+// Totals are the counters of a run over all workers.
+type Totals struct {
+	Outcomes                       map[string]Tally
+	Errors                         map[string]int64
+	Retries, Throttles, Superseded int64
+	Updated                        time.Time // of the latest counters; zero when there are none
+}
+
+// Total adds up the counters of all workers of a run. Outcomes and errors of which nothing is left are not in it.
+func Total(all []Counters) Totals {
+	t := Totals{Outcomes: map[string]Tally{}, Errors: map[string]int64{}}
+	covered := make(map[string]int64, len(all))
+	for _, c := range all {
+		covered[c.Worker] = c.Seq
+		for name, n := range c.Outcomes {
+			t.add(name, n.Objects, n.Bytes)
+		}
+		for class, n := range c.Errors {
+			t.Errors[class] += n
+		}
+		t.Retries += c.Retries
+		t.Throttles += c.Throttles
+		t.Superseded += c.Superseded
+		if c.Updated.After(t.Updated) {
+			t.Updated = c.Updated
+		}
+	}
+	for _, c := range all {
+		for _, p := range c.Pending {
+			if covered[p.Worker] < p.Seq {
+				continue
+			}
+			t.add(p.Outcome, -1, -p.Bytes)
+			if p.Error != "" {
+				t.Errors[p.Error]--
+			}
+		}
+	}
+	maps.DeleteFunc(t.Outcomes, func(_ string, n Tally) bool { return n.Objects == 0 })
+	maps.DeleteFunc(t.Errors, func(_ string, n int64) bool { return n == 0 })
+	return t
+}
+
+func (t *Totals) add(outcome string, objects, bytes int64) {
+	n := t.Outcomes[outcome]
+	n.Objects += objects
+	n.Bytes += bytes
+	t.Outcomes[outcome] = n
 }
 
 // Lease says who may do what only one process may do at a time.

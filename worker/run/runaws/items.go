@@ -44,6 +44,7 @@ type runItem struct {
 	ID                string `dynamodbav:"Id"`
 	Trigger, State    string
 	Started, Finished string
+	Found             string
 	Version, Error    string
 	Finder            run.FinderTotals
 
@@ -57,7 +58,7 @@ type runItem struct {
 func encodeRun(r run.Run) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(runItem{
 		PK: "RUN#" + r.ID, SK: "RUN", Place: placeOf(r), ID: r.ID, Trigger: r.Trigger, State: string(r.State),
-		Started: stamp(r.Started), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder,
+		Started: stamp(r.Started), Found: stamp(r.Found), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder,
 		DeadLetters: r.DeadLetters, Unreadable: r.Unreadable,
 		Proved: r.Proved, Remaining: r.Remaining, Named: r.Named, Newer: r.Newer, Report: r.Report,
 	})
@@ -76,6 +77,9 @@ func decodeRun(item map[string]types.AttributeValue) (run.Run, error) {
 	var err error
 	if r.Started, err = timeOf(i.Started); err == nil {
 		r.Finished, err = timeOf(i.Finished)
+	}
+	if err == nil {
+		r.Found, err = timeOf(i.Found)
 	}
 	if err != nil {
 		return run.Run{}, fmt.Errorf("run item %s cannot be read: %w", i.PK, err)
@@ -107,12 +111,13 @@ type counterItem struct {
 	Retries, Throttles int64
 	Superseded         int64
 	Updated            string
+	Pending            []run.Correction `dynamodbav:",omitempty"`
 }
 
 func encodeCounters(runID string, c run.Counters) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(counterItem{
 		PK: "RUN#" + runID, SK: workerPrefix + c.Worker, Worker: c.Worker, Seq: c.Seq,
-		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles, Superseded: c.Superseded, Updated: stamp(c.Updated),
+		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles, Superseded: c.Superseded, Updated: stamp(c.Updated), Pending: c.Pending,
 	})
 }
 
@@ -127,6 +132,6 @@ func decodeCounters(item map[string]types.AttributeValue) (run.Counters, error) 
 	}
 	return run.Counters{
 		Worker: i.Worker, Seq: i.Seq, Outcomes: i.Outcomes, Errors: i.Errors, Retries: i.Retries, Throttles: i.Throttles,
-		Superseded: i.Superseded, Updated: updated,
+		Pending: i.Pending, Superseded: i.Superseded, Updated: updated,
 	}, nil
 }

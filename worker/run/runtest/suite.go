@@ -71,6 +71,7 @@ func check(t *testing.T, s run.Store, want run.Run) {
 func roundTrip(t *testing.T, s run.Store) {
 	full := sample("full", start())
 	full.State, full.Finished, full.Error = run.Failed, start().Add(time.Hour), "the source cannot be reached: \"why\""
+	full.Found = start().Add(time.Minute)
 	full.Remaining, full.Proved, full.Named, full.Newer = map[string]int64{"archived": 3}, true, 4, 5
 	full.DeadLetters, full.Unreadable, full.Report = 6, 7, "s3://reports/run-full.jsonl"
 	for _, r := range []run.Run{full, {ID: "bare", State: run.Skipped, Started: start()}} {
@@ -180,6 +181,7 @@ func totals(worker string, seq, done int64) run.Counters {
 	return run.Counters{
 		Worker: worker, Seq: seq, Outcomes: map[string]run.Tally{"DONE:stream": {Objects: done, Bytes: done << 32}, "GONE": {Objects: 1}},
 		Errors: map[string]int64{"kms": 2}, Retries: 3, Throttles: 4, Superseded: 5, Updated: start().Add(time.Duration(seq) * time.Minute),
+		Pending: []run.Correction{{Worker: "other", Seq: seq, Outcome: "FAILED", Error: "kms", Bytes: 1 << 40}},
 	}
 }
 
