@@ -18,9 +18,12 @@ import (
 	"github.com/datatransferhub/dth/worker/transfer"
 )
 
-// Settler settles one object; *transfer.Copier is one.
+// Settler settles messages; *transfer.Copier is one.
 type Settler interface {
-	Do(ctx context.Context, m message.Object) transfer.Outcome
+	// Settle settles one message, which was received this often.
+	Settle(ctx context.Context, m message.Message, receives int) transfer.Outcome
+	// Reach reports why an end cannot be worked with at all; nil when both ends answer.
+	Reach(ctx context.Context) error
 }
 
 // Config is what a Consumer works with.
@@ -42,10 +45,26 @@ type Config struct {
 	// 0 is 10 s, and 15 min for the cap.
 	HandBack, HandBackCap time.Duration
 	// StopOnEndpoint makes Run return the error when a whole endpoint refuses (wrong credentials,
-	// bucket or region); otherwise the worker holds what it has and tries once a minute.
+	// bucket or region); otherwise the worker holds what it has and looks at the endpoint every ProbeEvery.
 	StopOnEndpoint bool
+	// ProbeEvery is how often an endpoint that is out of reach is looked at; 0 is a minute.
+	ProbeEvery time.Duration
+	// GiveUp makes Run return the error of an endpoint that stays out of reach for this long; 0 is never.
+	GiveUp time.Duration
+	// Events turns event messages of the source bucket into objects; nil: the queue carries none.
+	Events *Events
+	// Superseded reports whether a run was overtaken by a newer one, whose finder has listed everything anew; nil: none is.
+	Superseded func(runID string) bool
+	// FinishReceives has receive calls end by themselves when the consumer is stopped, up to ReceiveWait later: a queue
+	// whose answer is cut off has handed out messages that nobody holds.
+	FinishReceives bool
+	// ReceiveWait is how long a receive waits for messages; 0 is 20 s.
+	ReceiveWait time.Duration
 	// Drain bounds how long objects under way may take to finish after the context ended.
 	Drain time.Duration
+	// OnRun is told of a run before this process writes its counters for the first time in a batch; nil: nobody cares. An
+	// error keeps the messages of the batch in the queue.
+	OnRun func(ctx context.Context, runID string) error
 	// OnOutcome is told every recorded outcome, in no order.
 	OnOutcome func(ledger.Record)
 	Log       *slog.Logger
@@ -57,7 +76,9 @@ type Consumer struct {
 	gate   *Gate
 	leases *leases
 	record *recorder
+	outage outage
 
+	stopped context.Context //nolint:containedctx // of Run: it ends when no more messages are wanted
 	stop    context.CancelCauseFunc
 	pending sync.WaitGroup
 }
@@ -76,6 +97,12 @@ func New(c Config) *Consumer {
 	if c.Drain == 0 {
 		c.Drain = 100 * time.Second // a Spot notice leaves 120
 	}
+	if c.ProbeEvery == 0 {
+		c.ProbeEvery = time.Minute
+	}
+	if c.ReceiveWait == 0 {
+		c.ReceiveWait = 20 * time.Second
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -86,7 +113,9 @@ func New(c Config) *Consumer {
 	if c.Receivers == 0 {
 		c.Receivers = max(2, high/c.Batch+1)
 	}
-	return &Consumer{Config: c, gate: NewGate(low, high), leases: newLeases(c.Queue, c.Log)}
+	consumer := &Consumer{Config: c, gate: NewGate(low, high), leases: newLeases(c.Queue, c.Log)}
+	consumer.record = newRecorder(consumer)
+	return consumer
 }
 
 // Run receives and settles until ctx ends, then drains: objects under way finish within Config.Drain,
@@ -94,10 +123,10 @@ func New(c Config) *Consumer {
 func (c *Consumer) Run(ctx context.Context) error {
 	ctx, c.stop = context.WithCancelCause(ctx)
 	defer c.stop(nil)
+	c.stopped = ctx
 	// What is under way outlives ctx by the time for draining.
 	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer endWork()
-	c.record = newRecorder(c)
 	recorded := make(chan struct{})
 	go func() { defer close(recorded); c.record.loop(work) }()
 	leasing := make(chan struct{})
@@ -132,10 +161,14 @@ func (c *Consumer) receive(ctx, work context.Context) {
 	failures := 0
 	for ctx.Err() == nil {
 		// Nothing is received that could not be begun soon: a message waits better in the queue.
-		if err := c.gate.Room(ctx); err != nil {
+		if c.outage.wait(ctx) != nil || c.gate.Room(ctx) != nil {
 			return
 		}
-		messages, err := c.Queue.Receive(ctx, c.Batch, 20*time.Second)
+		receiving := ctx
+		if c.FinishReceives {
+			receiving = work
+		}
+		messages, err := c.Queue.Receive(receiving, c.Batch, c.ReceiveWait)
 		if err != nil {
 			if ctx.Err() != nil {
 				return
@@ -160,20 +193,32 @@ func (c *Consumer) receive(ctx, work context.Context) {
 
 // begin starts one message when there is a free place; false when the consumer is stopping.
 func (c *Consumer) begin(ctx, work context.Context, m queue.Message) bool {
-	object, err := message.DecodeObject(m.Body)
-	if err != nil {
-		c.undecodable(work, m, err)
-		return true
+	content, ok := c.read(work, m)
+	if !ok {
+		return ctx.Err() == nil
 	}
 	if c.gate.Acquire(ctx) != nil {
 		return false
 	}
-	c.pending.Go(func() {
-		out := c.Settler.Do(work, object)
-		c.gate.Release(out.Throttles > 0)
-		c.settled(work, m, object, out)
-	})
+	c.pending.Go(func() { c.settle(ctx, work, m, content) })
 	return true
+}
+
+// settle has a message settled. It holds a place of the gate.
+func (c *Consumer) settle(ctx, work context.Context, m queue.Message, content message.Message) {
+	for {
+		out := c.Settler.Settle(work, content, m.Receives)
+		c.gate.Release(out.Throttles > 0)
+		if !c.suspicious(work, out) {
+			c.settled(work, m, content, out)
+			return
+		}
+		// The endpoint is out of reach: the message stays here, and nothing is held against it.
+		if c.hold(ctx, m) != nil || c.gate.Acquire(ctx) != nil {
+			c.giveBack(context.WithoutCancel(work), []queue.Message{m})
+			return
+		}
+	}
 }
 
 // undecodable leaves a message for the dead-letter queue: its receives are used up at once, because waiting mends nothing.
@@ -222,62 +267,76 @@ func (c *Consumer) handBackDelay(receives int) time.Duration {
 }
 
 // settled takes an outcome where it belongs: to the ledger, to the queue as another message, or back.
-func (c *Consumer) settled(work context.Context, m queue.Message, o message.Object, out transfer.Outcome) {
-	class := failure.ClassOf(out.Err)
-	switch {
-	case out.Again != nil:
-		c.replace(work, m, out.Again)
-	case out.Status != "":
-		c.record.add(entry{message: m, object: o, outcome: out, remove: true})
+func (c *Consumer) settled(work context.Context, m queue.Message, content message.Message, out transfer.Outcome) {
+	runID, key := content.Names()
+	e := entry{message: m, run: runID, key: key, outcome: out, remove: true}
+	if object, ok := content.(message.Object); ok {
+		e.op = object.Op
+	}
+	c.record.saw(runID, out)
+	switch class := failure.ClassOf(out.Err); {
+	case out.Status != "" || out.Settled || out.Again != nil:
+		if err := c.send(work, out); err != nil {
+			c.Log.Warn("sending the messages that follow failed; the message reappears", "key", key, "error", err)
+			c.release(work, m, c.handBackDelay(m.Receives))
+			return
+		}
+		c.record.add(e)
 	case class == failure.Canceled:
 		c.giveBack(context.WithoutCancel(work), []queue.Message{m})
-	case class.Endpointwide() && c.StopOnEndpoint:
-		c.giveBack(work, []queue.Message{m})
-		c.stop(out.Err)
-	case class.Endpointwide():
-		c.Log.Error("an endpoint refuses this worker; it holds on and tries again", "error", out.Err)
-		c.hold(work, m, o)
-	case m.Receives >= queue.MaxReceives:
+	case m.Receives >= queue.MaxReceives && e.op != "":
 		// The outcome is on record before the attempt ends; the message itself goes to the dead letters.
-		out.Status = ledger.Failed
-		c.record.add(entry{message: m, object: o, outcome: out, release: c.HandBack})
+		e.outcome.Status = ledger.Failed
+		e.remove, e.release = false, c.HandBack
+		c.record.add(e)
 	default:
-		c.record.retried.Add(1)
-		c.Log.Warn("object failed for now", "key", o.Key, "receives", m.Receives, "error", out.Err)
+		c.record.retry(runID)
+		c.Log.Warn("failed for now", "key", key, "receives", m.Receives, "error", out.Err)
 		c.release(work, m, c.handBackDelay(m.Receives))
 	}
 }
 
-// holdFor is how long the worker waits before it tries an endpoint again that refused it.
-const holdFor = time.Minute
-
-// hold keeps a message whose endpoint refuses everything, and tries it again after a while. Its place stays
-// taken, so that a worker whose endpoint refuses stops receiving by itself.
-func (c *Consumer) hold(work context.Context, m queue.Message, o message.Object) {
-	if err := retry.Sleep(work, holdFor); err != nil {
-		c.giveBack(context.WithoutCancel(work), []queue.Message{m})
-		return
+// send queues what has to be on its way before an outcome counts.
+func (c *Consumer) send(ctx context.Context, out transfer.Outcome) error {
+	if out.Again == nil {
+		return c.queue(ctx, out.Send)
 	}
-	c.settled(work, m, o, c.Settler.Do(work, o))
+	return c.queue(ctx, append(out.Send, *out.Again))
 }
 
-// replace puts a new message in the place of one whose object changed.
-func (c *Consumer) replace(work context.Context, m queue.Message, again *message.Object) {
-	body, err := again.Encode()
-	if err == nil {
-		err = c.Queue.Send(work, []string{body})
+func (c *Consumer) queue(ctx context.Context, messages []message.Message) error {
+	if len(messages) == 0 {
+		return nil
 	}
-	if err != nil {
-		c.Log.Warn("sending the changed object anew failed; its old message reappears", "key", again.Key, "error", err)
-		c.release(work, m, c.handBackDelay(m.Receives))
-		return
+	bodies := make([]string, len(messages))
+	for i, m := range messages {
+		var err error
+		if bodies[i], err = m.Encode(); err != nil {
+			return err
+		}
 	}
-	c.record.replaced.Add(1)
-	c.leases.remove([]queue.Message{m})
-	if err := c.Queue.Delete(work, []queue.Message{m}); err != nil {
-		c.Log.Warn("deleting a replaced message failed; it will be seen twice", "id", m.ID, "error", err)
-	}
+	return c.Queue.Send(ctx, bodies)
 }
 
 // Idle reports whether nothing is under way or waiting to be recorded.
 func (c *Consumer) Idle() bool { return c.leases.count() == 0 }
+
+// Stats are figures of a consumer for metrics and progress.
+type Stats struct {
+	Active    int // messages under way
+	Limit     int // as many may be
+	Retries   int64
+	Throttles int64
+	Malformed int64 // messages that cannot be read
+	Ignored   int64 // events that ask for nothing
+	Down      bool  // an endpoint is out of reach
+}
+
+// Stats returns the figures since Run began. It may be called while Run runs.
+func (c *Consumer) Stats() Stats {
+	r := c.record
+	return Stats{
+		Active: c.gate.Active(), Limit: c.gate.Limit(), Retries: r.retries.Load(), Throttles: r.throttles.Load(),
+		Malformed: r.malformed.Load(), Ignored: r.ignored.Load(), Down: c.outage.down(),
+	}
+}

@@ -32,10 +32,20 @@ type desk struct {
 	ledger *ledgersqlite.Ledger
 	runs   *runsqlite.Runs
 	settle func(ctx context.Context, m message.Object) transfer.Outcome
+	reach  func(ctx context.Context) error // nil: both ends answer
 	starts int
 }
 
-func (d *desk) Do(ctx context.Context, m message.Object) transfer.Outcome { return d.settle(ctx, m) }
+func (d *desk) Settle(ctx context.Context, m message.Message, _ int) transfer.Outcome {
+	return d.settle(ctx, m.(message.Object))
+}
+
+func (d *desk) Reach(ctx context.Context) error {
+	if d.reach == nil {
+		return nil
+	}
+	return d.reach(ctx)
+}
 
 func done(m message.Object) transfer.Outcome {
 	return transfer.Outcome{Status: ledger.Done, Method: "stream", Size: m.Size, SourceETag: m.ETag}

@@ -72,3 +72,10 @@ func (g *Gate) Limit() int {
 	defer g.mu.Unlock()
 	return max(1, int(g.limit))
 }
+
+// Active returns the number of places taken.
+func (g *Gate) Active() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.active
+}

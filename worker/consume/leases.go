@@ -54,6 +54,16 @@ func (l *leases) remove(messages []queue.Message) {
 	}
 }
 
+// age returns how long ago a message was received.
+func (l *leases) age(m queue.Message) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h, ok := l.held[m.ID]; ok {
+		return time.Since(h.received)
+	}
+	return 0
+}
+
 func (l *leases) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

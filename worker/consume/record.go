@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -21,7 +22,9 @@ import (
 // entry is a settled message on its way into the ledger.
 type entry struct {
 	message queue.Message
-	object  message.Object
+	run     string
+	key     string
+	op      message.Op // of an object; empty for parts and the like
 	outcome transfer.Outcome
 	remove  bool          // delete the message when the outcome is on record
 	release time.Duration // otherwise hand it back after this
@@ -38,15 +41,59 @@ type recorder struct {
 	totals map[string]*run.Counters // by run
 	known  map[string]int64         // highest sequence number of other workers' counters, by run and worker
 
-	malformed, retried, replaced atomic.Int64
-	deletes                      sync.WaitGroup
+	malformed, ignored, retries, throttles atomic.Int64
+	deletes                                sync.WaitGroup
+
+	mu    sync.Mutex
+	asked map[string]*tries // by run; what has no row of its own
+}
+
+// tries are figures of a run that no ledger row tells. They are of this process and not exact under redelivery.
+type tries struct{ retries, throttles, superseded int64 }
+
+func (r *recorder) of(runID string) *tries {
+	t, ok := r.asked[runID]
+	if !ok {
+		t = &tries{}
+		r.asked[runID] = t
+	}
+	return t
+}
+
+// saw counts what an outcome cost.
+func (r *recorder) saw(runID string, out transfer.Outcome) {
+	if out.Retries == 0 && out.Throttles == 0 {
+		return
+	}
+	r.retries.Add(out.Retries)
+	r.throttles.Add(out.Throttles)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t := r.of(runID)
+	t.retries += out.Retries
+	t.throttles += out.Throttles
+}
+
+// retry counts a message that was handed back.
+func (r *recorder) retry(runID string) {
+	r.retries.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of(runID).retries++
+}
+
+// supersede counts a message of a run that was overtaken.
+func (r *recorder) supersede(runID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.of(runID).superseded++
 }
 
 // maxCommit bounds one batch of outcomes.
 const maxCommit = 500
 
 func newRecorder(c *Consumer) *recorder {
-	return &recorder{c: c, entries: make(chan entry, maxCommit), totals: map[string]*run.Counters{}, known: map[string]int64{}}
+	return &recorder{c: c, entries: make(chan entry, maxCommit), totals: map[string]*run.Counters{}, known: map[string]int64{}, asked: map[string]*tries{}}
 }
 
 func (r *recorder) add(e entry) { r.entries <- e }
@@ -86,25 +133,28 @@ func (r *recorder) gather(first entry) []entry {
 // commit writes one batch. Entries whose record could not be written stay in the queue: their
 // messages reappear.
 func (r *recorder) commit(ctx context.Context, batch []entry) {
-	puts := make([]ledger.Put, len(batch))
+	var puts []ledger.Put
+	var rows []int // of batch, that have a record to be written
 	for i := range batch {
-		r.seq++
-		puts[i].Record = r.row(&batch[i], r.seq)
+		if batch[i].outcome.Status != "" {
+			r.seq++
+			rows = append(rows, i)
+			puts = append(puts, ledger.Put{Record: r.row(&batch[i], r.seq), Expect: batch[i].outcome.Expect})
+		}
 	}
 	outcomes := r.write(ctx, puts)
 	touched := map[string]bool{}
-	var settled []entry
-	for i := range batch {
-		if outcomes[i].Err != nil {
-			r.c.Log.Error("recording failed; the object will be looked at again", "key", batch[i].object.Key, "error", outcomes[i].Err)
-			r.c.release(ctx, batch[i].message, r.c.HandBack)
+	failed := map[int]bool{}
+	for n, i := range rows {
+		if err := outcomes[n].Err; err != nil {
+			failed[i] = true
+			r.unwritten(ctx, batch[i], err)
 			continue
 		}
-		r.count(ctx, puts[i].Record, outcomes[i].Replaced)
-		touched[puts[i].Record.RunID] = true
-		settled = append(settled, batch[i])
+		r.count(ctx, puts[n].Record, outcomes[n].Replaced)
+		touched[puts[n].Record.RunID] = true
 		if r.c.OnOutcome != nil {
-			r.c.OnOutcome(puts[i].Record)
+			r.c.OnOutcome(puts[n].Record)
 		}
 	}
 	for id := range touched {
@@ -114,12 +164,62 @@ func (r *recorder) commit(ctx context.Context, batch []entry) {
 			return
 		}
 	}
+	settled := make([]entry, 0, len(batch))
+	for i := range batch {
+		if !failed[i] {
+			settled = append(settled, batch[i])
+		}
+	}
 	r.deletes.Go(func() { r.finish(ctx, settled) })
+}
+
+// unwritten handles an outcome that is not on record. When somebody else wrote the record meanwhile, the object is looked
+// at again, which a fresh message asks for: the present one has done nothing wrong.
+func (r *recorder) unwritten(ctx context.Context, e entry, err error) {
+	conflict := errors.Is(err, ledger.ErrConflict)
+	if conflict && r.agrees(ctx, &e) {
+		e.outcome.Follow = nil // whoever was first sends it
+		r.deletes.Go(func() { r.finish(ctx, []entry{e}) })
+		return
+	}
+	if undo := e.outcome.Undo; conflict && undo != nil {
+		if undoErr := undo(ctx); undoErr != nil {
+			conflict, err = false, undoErr
+		}
+	}
+	if conflict {
+		look := message.Object{Run: e.run, Key: e.key, Op: message.Copy, Look: true, Sequencer: e.outcome.Sequencer}
+		if e.op == message.Delete {
+			look.Op, look.Look = message.Delete, false
+		}
+		if err = r.c.send(ctx, transfer.Outcome{Again: &look}); err == nil {
+			r.deletes.Go(func() {
+				r.finish(ctx, []entry{{message: e.message, remove: true, outcome: transfer.Outcome{After: e.outcome.After}}})
+			})
+			return
+		}
+	}
+	r.c.Log.Error("recording failed; the object will be looked at again", "key", e.key, "error", err)
+	r.c.release(ctx, e.message, r.c.HandBack)
+}
+
+// agrees reports whether the record that somebody else wrote says the same: two messages about one version.
+func (r *recorder) agrees(ctx context.Context, e *entry) bool {
+	rows, err := r.c.Ledger.Get(ctx, []string{e.key})
+	row, there := rows[e.key]
+	o := &e.outcome
+	if err != nil || !there || row.Status != o.Status || row.SourceETag != o.SourceETag {
+		return false
+	}
+	return row.Status == ledger.InProgress || row.Status == ledger.Done && row.DestinationETag == o.DestinationETag
 }
 
 // write puts the rows, as a batch where the ledger can, else many at a time.
 func (r *recorder) write(ctx context.Context, puts []ledger.Put) []ledger.PutOutcome {
 	outcomes := make([]ledger.PutOutcome, len(puts))
+	if len(puts) == 0 {
+		return outcomes
+	}
 	if batcher, ok := r.c.Ledger.(ledger.BatchPutter); ok {
 		var err error
 		policy := retry.Calls()
@@ -148,8 +248,8 @@ func (r *recorder) write(ctx context.Context, puts []ledger.Put) []ledger.PutOut
 func (r *recorder) row(e *entry, seq int64) ledger.Record {
 	o := &e.outcome
 	rec := ledger.Record{
-		Key: e.object.Key, Status: o.Status, Size: o.Size, SourceETag: o.SourceETag, DestinationETag: o.DestinationETag,
-		Checksum: o.Checksum, VerifiedBy: o.VerifiedBy, RunID: e.object.Run, Attempts: e.message.Receives, Method: o.Method,
+		Key: e.key, Status: o.Status, Size: o.Size, SourceETag: o.SourceETag, DestinationETag: o.DestinationETag,
+		Checksum: o.Checksum, VerifiedBy: o.VerifiedBy, RunID: e.run, Sequencer: o.Sequencer, Attempts: e.message.Receives, Method: o.Method,
 		StartedAt: o.Started, FinishedAt: time.Now().UTC(), Bytes: o.Bytes, Worker: r.c.Worker, Seq: seq,
 	}
 	if o.Err != nil {
@@ -166,8 +266,15 @@ func (r *recorder) row(e *entry, seq int64) ledger.Record {
 func (r *recorder) count(ctx context.Context, rec ledger.Record, replaced *ledger.Record) {
 	t := r.totalsOf(rec.RunID)
 	addRecord(t, rec, 1)
-	if replaced != nil && replaced.RunID == rec.RunID && r.covered(ctx, replaced) {
+	switch {
+	case replaced == nil || replaced.RunID != rec.RunID:
+	case r.covered(ctx, replaced):
 		addRecord(t, *replaced, -1)
+	default:
+		// Its writer may be about to count it, or dead. Which of the two, its counters will tell.
+		t.Pending = append(t.Pending, run.Correction{
+			Worker: replaced.Worker, Seq: replaced.Seq, Outcome: OutcomeName(*replaced), Error: errorClass(*replaced), Bytes: replaced.Size,
+		})
 	}
 	t.Seq = max(t.Seq, rec.Seq)
 }
@@ -178,9 +285,17 @@ func addRecord(t *run.Counters, rec ledger.Record, n int64) {
 	tally.Objects += n
 	tally.Bytes += n * rec.Size
 	t.Outcomes[name] = tally
-	if rec.Status == ledger.Failed {
-		t.Errors[rec.ErrorClass] += n
+	if class := errorClass(rec); class != "" {
+		t.Errors[class] += n
 	}
+}
+
+// errorClass is the class under which a failed record is counted; empty for others.
+func errorClass(rec ledger.Record) string {
+	if rec.Status != ledger.Failed {
+		return ""
+	}
+	return cmp.Or(rec.ErrorClass, string(failure.Other))
 }
 
 // OutcomeName is the name under which a record is counted: its status, DONE and SKIPPED with how or why.
@@ -225,14 +340,27 @@ func (r *recorder) totalsOf(runID string) *run.Counters {
 
 func (r *recorder) flush(ctx context.Context, runID string) error {
 	t := r.totalsOf(runID)
-	t.Retries = r.retried.Load()
+	r.mu.Lock()
+	t.Retries, t.Throttles, t.Superseded = r.of(runID).retries, r.of(runID).throttles, r.of(runID).superseded
+	r.mu.Unlock()
+	t.Updated = time.Now().UTC()
+	if r.c.OnRun != nil {
+		if err := r.c.OnRun(ctx, runID); err != nil {
+			return err
+		}
+	}
 	return retry.Calls().Do(ctx, func() error { return r.c.Runs.PutCounters(ctx, runID, *t) })
 }
 
-// finish deletes or hands back the messages of recorded outcomes.
+// finish does what was left until the outcomes are on record, and deletes or hands back their messages.
 func (r *recorder) finish(ctx context.Context, settled []entry) {
 	var remove []queue.Message
 	for _, e := range settled {
+		if err := r.after(ctx, &e.outcome); err != nil {
+			r.c.Log.Warn("what follows an object failed; its message reappears", "key", e.key, "error", err)
+			r.c.release(ctx, e.message, r.c.HandBack)
+			continue
+		}
 		if e.remove {
 			remove = append(remove, e.message)
 		} else {
@@ -243,10 +371,18 @@ func (r *recorder) finish(ctx context.Context, settled []entry) {
 		return
 	}
 	if err := r.c.Queue.Delete(ctx, remove); err != nil {
-		var batch *queue.BatchError
-		if !errors.As(err, &batch) {
-			r.c.Log.Warn("deleting messages failed; they will be seen twice", "error", err)
-		}
+		r.c.Log.Warn("deleting messages failed; they will be seen twice", "error", err)
 	}
 	r.c.leases.remove(remove)
+}
+
+// after does what an outcome asks for when it is on record.
+func (r *recorder) after(ctx context.Context, out *transfer.Outcome) error {
+	if err := r.c.queue(ctx, out.Follow); err != nil {
+		return err
+	}
+	if out.After == nil {
+		return nil
+	}
+	return out.After(ctx)
 }

@@ -156,11 +156,11 @@ func (q *outbox) Send(_ context.Context, bodies []string) error {
 		return q.err
 	}
 	for _, b := range bodies {
-		m, err := message.DecodeObject(b)
+		m, err := message.Decode(b)
 		if err != nil {
 			return err
 		}
-		q.sent = append(q.sent, m)
+		q.sent = append(q.sent, m.(message.Object))
 	}
 	return nil
 }

@@ -38,6 +38,12 @@ func (f *Filter) Takes(key string, size int64, modified time.Time) bool {
 		!s.ModifiedBefore.IsZero() && !modified.Before(s.ModifiedBefore) {
 		return false
 	}
+	return f.TakesKey(key)
+}
+
+// TakesKey reports whether an object of this key can be selected, whatever its size and time.
+func (f *Filter) TakesKey(key string) bool {
+	s := &f.s
 	if len(s.Include) > 0 && !matchesAny(s.Include, key) {
 		return false
 	}

@@ -33,7 +33,8 @@ const (
 const (
 	MethodServerSide = "server_side"
 	MethodStream     = "stream"
-	MethodMultipart  = "multipart"
+	MethodMultipart  = "multipart" // in parts, by one process
+	MethodGiant      = "giant"     // in parts, by the fleet
 	MethodDelete     = "delete"
 	MethodNone       = "none" // it was there already
 )
@@ -46,18 +47,27 @@ type Config struct {
 	SourceCan   endpoint.Capabilities
 	DestCan     endpoint.Capabilities
 	// Shared says that the destination could copy from the source by itself, as far as addresses tell.
-	Shared bool
-	// SourceBucket is the bucket's name in copy requests.
+	Shared  bool
 	Uploads multipart.Records
 	Ledger  interface {
 		Get(ctx context.Context, keys []string) (map[string]ledger.Record, error)
 	}
 	Worker string
 	Pace   *Pace // nil: no bandwidth limit
+	// Fleet says that giants go in parts through the queue, for every worker to take; otherwise this process copies
+	// all their parts.
+	Fleet bool
+	// Controller is told of every giant that begins, so that somebody looks after it; nil: somebody does already.
+	Controller func(ctx context.Context, u multipart.Upload) error
+	// Filter is asked about objects of which the message did not say size and time; nil takes all.
+	Filter *job.Filter
 	// Attempts bounds the tries of one object in this process; 0 is 4.
 	Attempts int
 	// Backoff is the first wait between tries; 0 is a second.
 	Backoff time.Duration
+	// PartSize is the size in bytes of the parts that objects are cut into, as far as the number of parts allows; 0 is
+	// the constant of this name. S3 takes none below 5 MiB.
+	PartSize int64
 }
 
 // Copier copies and deletes single objects. It is safe for concurrent use.
@@ -68,6 +78,7 @@ type Copier struct {
 
 	noServerSide atomic.Bool // the destination may not read the source
 	md5Trusted   atomic.Bool // the destination's ETags were seen to be MD5
+	reach        reach
 }
 
 // bulkStreams bounds the streams with large buffers: each holds four of 256 KiB.
@@ -81,17 +92,36 @@ func New(c Config) *Copier {
 	if c.Backoff == 0 {
 		c.Backoff = time.Second
 	}
+	if c.PartSize == 0 {
+		c.PartSize = PartSize
+	}
 	return &Copier{Config: c, keys: c.Job.KeyMap(), bulk: make(chan struct{}, bulkStreams)}
 }
 
 // Outcome is what became of one message.
 type Outcome struct {
-	// Status is the object's new status; empty when the object is not settled: then Again or Err says why.
+	// Status is the object's new status; empty when there is none: then Settled, Again or Err says why.
 	Status ledger.Status
+	// Settled says that the message is done with although the object's record stays as it is: a part, or something that
+	// others have done already.
+	Settled bool
 	// Again is the message that takes this one's place, because the source changed.
 	Again *message.Object
 	// Err is why the object failed, or could not be settled for now.
 	Err error
+	// Send are messages to be queued before anything of the outcome is recorded.
+	Send []message.Message
+	// Follow are messages to be queued when the outcome is on record, and before its message is deleted.
+	Follow []message.Message
+	// After is to be done when the outcome is on record and before the message is deleted; it may be repeated. Nil: nothing.
+	After func(ctx context.Context) error
+	// Undo is to be done when the outcome is not recorded, because somebody else wrote the record meanwhile. Nil: nothing.
+	Undo func(ctx context.Context) error
+	// Expect is the revision of the ledger's record that the outcome was reached upon; nil: any. When another is there,
+	// the object is looked at again.
+	Expect *ledger.Revision
+	// Sequencer is that of the newest event which the outcome answers.
+	Sequencer string
 
 	Reason          string // of a skip
 	Method          string
@@ -109,11 +139,14 @@ type Outcome struct {
 type work struct {
 	m         message.Object
 	dest      string // destination key
+	receives  int    // of the message, this one included
 	condition store.Precondition
 	retries   atomic.Int64
 	throttles int64
 	conflicts int
-	noMD5     bool // the ETag of the source turned out to be no MD5
+	noMD5     bool           // the ETag of the source turned out to be no MD5
+	refreshed bool           // the credentials were read anew for this object
+	row       *ledger.Record // what the ledger held before; nil: nothing, or nobody looked
 }
 
 // maxConflicts bounds how often a destination may change under one copy.
@@ -122,12 +155,29 @@ const maxConflicts = 5
 // maxHold bounds how long a throttled object is held here, within the lease that a queue allows.
 const maxHold = time.Hour
 
-// Do settles one message. It returns an unsettled outcome with a retryable error when this process has
-// tried often enough, and with class Canceled when ctx ended.
-func (c *Copier) Do(ctx context.Context, m message.Object) Outcome {
+// Settle settles one message, which was received this often. It returns an unsettled outcome with a retryable error when
+// this process has tried often enough, and with class Canceled when ctx ended.
+func (c *Copier) Settle(ctx context.Context, m message.Message, receives int) Outcome {
 	started := time.Now().UTC()
-	out := c.do(ctx, m)
+	var out Outcome
+	switch m := m.(type) {
+	case message.Object:
+		out = c.object(ctx, m, receives)
+	case message.Part:
+		out = c.part(ctx, m, receives)
+	case message.Complete:
+		out = c.completeGiant(ctx, m)
+	case message.Abort:
+		out = c.abortGiant(ctx, m)
+	default:
+		out.Err = fmt.Errorf("%w: %T", message.ErrUnknown, m)
+	}
 	out.Started = started
+	return out
+}
+
+func (c *Copier) object(ctx context.Context, m message.Object, receives int) Outcome {
+	out := c.do(ctx, m, receives)
 	if out.SourceETag == "" {
 		out.SourceETag = m.ETag
 	}
@@ -137,21 +187,33 @@ func (c *Copier) Do(ctx context.Context, m message.Object) Outcome {
 	return out
 }
 
-func (c *Copier) do(ctx context.Context, m message.Object) Outcome {
+func (c *Copier) do(ctx context.Context, m message.Object, receives int) Outcome {
 	dest, ok := c.keys.Destination(m.Key)
 	if !ok {
 		return Outcome{Status: ledger.Skipped, Reason: "unmappable", Method: MethodNone}
 	}
-	w := &work{m: m, dest: dest}
+	w := &work{m: m, dest: dest, receives: receives}
 	if m.DestinationSeen {
 		w.condition = store.Precondition{IfMatch: m.DestinationETag, IfAbsent: m.DestinationETag == ""}
 	}
+	guarded := c.guarded(&m) || c.giant(m.Size)
+	if guarded {
+		if settled := c.guard(ctx, w); settled != nil {
+			return *settled
+		}
+	}
 	attempt := c.copyOnce
-	if m.Op == message.Delete {
+	switch {
+	case m.Op == message.Delete:
 		attempt = c.deleteOnce
+	case m.Look:
+		attempt = c.lookOnce
 	}
 	out := c.repeat(ctx, w, attempt)
 	out.Retries, out.Throttles = w.retries.Load(), w.throttles
+	if guarded {
+		out.Expect, out.Sequencer = w.expect(), w.sequencer()
+	}
 	return out
 }
 
@@ -173,7 +235,14 @@ func (c *Copier) repeat(ctx context.Context, w *work, attempt func(context.Conte
 			}
 			if err != nil {
 				out.Err = err
+				break // how that error is taken is decided by its own class, at the next turn
 			}
+			tries--
+			continue
+		case refusesIdentity(class) && !w.refreshed:
+			// A rotated key is picked up without a restart.
+			w.refreshed = true
+			c.refresh()
 			tries--
 			continue
 		case class == failure.Throttled && time.Since(held) < maxHold:
@@ -218,9 +287,14 @@ func (c *Copier) copyOnce(ctx context.Context, w *work) Outcome {
 		c.noServerSide.Store(true)
 	}
 	if w.m.Size >= min(MultipartFrom, c.Job.GiantThreshold) && c.Uploads != nil {
-		return c.copyParts(ctx, w)
+		return c.copyParts(ctx, w, c.giant(w.m.Size))
 	}
 	return c.copyStream(ctx, w)
+}
+
+// giant says whether the fleet shares an object of this size.
+func (c *Copier) giant(size int64) bool {
+	return c.Fleet && c.Uploads != nil && size >= c.Job.GiantThreshold
 }
 
 func (c *Copier) serverSide() bool {
@@ -261,8 +335,16 @@ func (c *Copier) again(ctx context.Context, w *work) Outcome {
 	}
 	m := w.m
 	m.Size, m.ETag, m.Modified, m.VersionID, m.Class = info.Size, info.ETag, info.Modified, "", info.StorageClass
+	if m.Again++; m.Again > maxAgain {
+		err := fmt.Errorf("the source changed %d times while it was being copied; the next pass tries again", maxAgain)
+		return Outcome{Status: ledger.Failed, Err: &failure.Error{Class: failure.Changed, Op: "copy", Target: m.Key, Detail: err.Error(), Err: err}}
+	}
 	return Outcome{Again: &m}
 }
+
+// maxAgain is how often a source may change under its copy before that is called a failure: an object that is written
+// all the time would keep a run from ever ending.
+const maxAgain = 20
 
 // recheckFrom is the size in bytes from which the source is looked at once more after a copy.
 const recheckFrom = 8 << 20
@@ -310,10 +392,8 @@ func (c *Copier) reconsider(ctx context.Context, w *work) (*Outcome, error) {
 		return nil, err
 	}
 	if by := c.sameContent(ctx, w, source, there); by != "" {
-		return &Outcome{
-			Status: ledger.Done, Method: MethodNone, Size: source.Size, SourceETag: source.ETag,
-			DestinationETag: there.ETag, VerifiedBy: by, Checksum: crcOf(there.Checksum),
-		}, nil
+		out := w.same(source, there, by)
+		return &out, nil
 	}
 	w.condition = store.Precondition{IfMatch: there.ETag}
 	return nil, nil
@@ -360,7 +440,7 @@ func (c *Copier) deleteOnce(ctx context.Context, w *work) Outcome {
 	if err == nil {
 		again := c.again(ctx, w)
 		if again.Again != nil {
-			again.Again.Op = message.Copy
+			again.Again.Op, again.Again.Look = message.Copy, true
 			again.Again.DestinationSeen, again.Again.DestinationETag = false, ""
 		}
 		return again
@@ -368,6 +448,11 @@ func (c *Copier) deleteOnce(ctx context.Context, w *work) Outcome {
 	if !failure.Is(err, failure.NotFound) {
 		return Outcome{Err: err}
 	}
+	return c.remove(ctx, w)
+}
+
+// remove deletes the destination object.
+func (c *Copier) remove(ctx context.Context, w *work) Outcome {
 	if err := c.Destination.Delete(ctx, w.dest); err != nil {
 		return Outcome{Err: err}
 	}

@@ -27,18 +27,22 @@ const partsAtOnce = 4
 
 // PartSizeFor returns the part size of an object in bytes: 64 MiB, or as much as keeps it within the parts
 // that a store takes, rounded up to 1 MiB, but at most 5 GiB.
-func PartSizeFor(size int64, maxParts int) int64 {
+func PartSizeFor(size int64, maxParts int) int64 { return partSize(size, maxParts, PartSize) }
+
+func partSize(size int64, maxParts int, least int64) int64 {
 	if maxParts <= 0 {
 		maxParts = 10_000
 	}
 	part := (size + int64(maxParts) - 1) / int64(maxParts)
-	part = (part + job.MiB - 1) / job.MiB * job.MiB
-	return min(max(part, PartSize), 5*job.GiB)
+	if part > least {
+		part = (part + job.MiB - 1) / job.MiB * job.MiB
+	}
+	return min(max(part, least), 5*job.GiB)
 }
 
 // copyParts moves an object as ranged GETs into the parts of a multipart upload, and resumes an upload
-// of the same version that an earlier process left behind.
-func (c *Copier) copyParts(ctx context.Context, w *work) Outcome {
+// of the same version that an earlier process left behind. The parts of a giant are sent to the fleet.
+func (c *Copier) copyParts(ctx context.Context, w *work, giant bool) Outcome {
 	source, err := c.Source.Head(ctx, w.m.Key, w.m.VersionID)
 	if err != nil {
 		return c.sourceFailed(ctx, w, err)
@@ -46,15 +50,21 @@ func (c *Copier) copyParts(ctx context.Context, w *work) Outcome {
 	if w.m.ETag != "" && source.ETag != w.m.ETag {
 		return c.again(ctx, w)
 	}
+	if store.ArchivedClass(source.StorageClass) && !source.Restored {
+		return Outcome{Status: ledger.Skipped, Reason: "archived", Method: MethodNone}
+	}
 	a, err := c.attributes(ctx, w, source)
 	if err != nil {
 		return c.sourceFailed(ctx, w, err)
+	}
+	if giant {
+		return c.beginGiant(ctx, w, source, a)
 	}
 	return c.copyPartsFrom(ctx, w, source, a, false)
 }
 
 func (c *Copier) copyPartsFrom(ctx context.Context, w *work, source store.Info, a store.Attributes, serverSide bool) Outcome {
-	up, done, err := c.adopt(ctx, w, source, a)
+	up, done, err := c.adopt(ctx, w, source, a, false)
 	if err != nil {
 		return Outcome{Err: err}
 	}
@@ -67,10 +77,17 @@ func (c *Copier) copyPartsFrom(ctx context.Context, w *work, source store.Info, 
 }
 
 // adopt returns the recorded upload of this version with its finished parts, or creates and records one.
-func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.Attributes) (multipart.Upload, []multipart.Part, error) {
+func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.Attributes, giant bool) (multipart.Upload, []multipart.Part, error) {
 	up, found, err := c.Uploads.GetUpload(ctx, w.m.Key, source.ETag)
 	if err != nil {
 		return up, nil, fmt.Errorf("reading the recorded upload of %s: %w", w.m.Key, err)
+	}
+	if found && up.Failure != nil {
+		// It waits to be aborted; whoever wants the object now begins anew.
+		if err := c.discard(ctx, up); err != nil {
+			return up, nil, err
+		}
+		found = false
 	}
 	if found {
 		parts, err := c.Uploads.Parts(ctx, up)
@@ -79,6 +96,12 @@ func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.
 		}
 		return up, parts, nil
 	}
+	return c.create(ctx, w, source, a, giant)
+}
+
+// create begins an upload: the intention is on record before the call, and the upload after it.
+func (c *Copier) create(ctx context.Context, w *work, source store.Info, a store.Attributes, giant bool) (multipart.Upload, []multipart.Part, error) {
+	var up multipart.Upload
 	intent := multipart.Intent{DestinationKey: w.dest, At: time.Now().UTC(), Worker: c.Worker}
 	if err := c.Uploads.PutIntent(ctx, intent); err != nil {
 		return up, nil, fmt.Errorf("recording the intent to upload %s: %w", w.dest, err)
@@ -87,10 +110,12 @@ func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.
 	if err != nil {
 		return up, nil, err
 	}
-	part := PartSizeFor(w.m.Size, c.DestCan.MaxParts.Value)
+	part := partSize(w.m.Size, c.DestCan.MaxParts.Value, c.PartSize)
 	up = multipart.Upload{
 		SourceKey: w.m.Key, SourceETag: source.ETag, DestinationKey: w.dest, ID: id, Size: w.m.Size, PartSize: part,
-		Parts: int((w.m.Size + part - 1) / part), RunID: w.m.Run, Created: time.Now().UTC(), Checksums: c.Destination.Checksums(),
+		Parts: int((w.m.Size + part - 1) / part), RunID: w.m.Run, Created: time.Now().UTC().Truncate(time.Millisecond), Checksums: c.Destination.Checksums(),
+		Giant: giant, VersionID: w.m.VersionID, Modified: source.Modified, Again: w.m.Again,
+		DestinationSeen: w.condition != store.Precondition{}, DestinationETag: w.condition.IfMatch,
 	}
 	recorded, err := c.Uploads.PutUpload(ctx, up)
 	if errors.Is(err, multipart.ErrExists) {
@@ -158,6 +183,7 @@ func (p *partCopy) part(ctx context.Context, number int) error {
 	if err != nil {
 		return err
 	}
+	sent.At = time.Now().UTC()
 	recorded, err := p.c.Uploads.PutPart(ctx, p.up, sent)
 	if err != nil {
 		return fmt.Errorf("recording part %d of %s: %w", number, p.w.dest, err)
@@ -283,7 +309,7 @@ func (c *Copier) discard(ctx context.Context, up multipart.Upload) error {
 	return c.Uploads.DeleteUpload(ctx, up)
 }
 
-// complete makes the object of its parts, compares it, and forgets the upload.
+// complete makes the object of its parts, and compares it. The upload's record goes after the object's is written.
 func (c *Copier) complete(ctx context.Context, p *partCopy) Outcome {
 	sort.Slice(p.parts, func(i, j int) bool { return p.parts[i].Number < p.parts[j].Number })
 	r := store.CompleteRequest{Key: p.w.dest, UploadID: p.up.ID, Condition: p.w.condition, CRC64NVME: p.combined()}
@@ -296,22 +322,56 @@ func (c *Copier) complete(ctx context.Context, p *partCopy) Outcome {
 	}
 	by, err := p.prove(ctx, &written)
 	if err != nil {
+		return c.anew(ctx, p, err) // the upload is over, and the object is not what was sent
+	}
+	return c.completed(ctx, p, written.ETag, by)
+}
+
+// anew is the outcome of a completion that only another upload can bring about.
+func (c *Copier) anew(ctx context.Context, p *partCopy, cause error) Outcome {
+	if !p.up.Giant {
+		if err := c.discard(ctx, p.up); err != nil {
+			return Outcome{Err: err}
+		}
+		return Outcome{Err: cause}
+	}
+	// Whoever takes the message that follows must not adopt this upload, and whoever finds it after a crash must know why
+	// it is over: so that is noted first.
+	if err := c.fail(ctx, p.up, cause); err != nil {
 		return Outcome{Err: err}
 	}
-	if err := c.Uploads.DeleteUpload(ctx, p.up); err != nil {
-		return Outcome{Err: fmt.Errorf("forgetting the completed upload of %s: %w", p.w.dest, err)}
+	out := c.again(ctx, p.w)
+	up := p.up
+	out.After = func(ctx context.Context) error { return c.discard(ctx, up) }
+	return out
+}
+
+// completed is the outcome of an object that was made of its parts.
+func (c *Copier) completed(ctx context.Context, p *partCopy, etag, by string) Outcome {
+	forget := func(ctx context.Context) error {
+		if err := c.Uploads.DeleteUpload(ctx, p.up); err != nil {
+			return fmt.Errorf("forgetting the completed upload of %s: %w", p.w.dest, err)
+		}
+		return nil
 	}
-	if again := c.overtaken(ctx, p.w, p.source.ETag, written.ETag); again != nil {
+	if again := c.overtaken(ctx, p.w, p.source.ETag, etag); again != nil {
+		again.After = forget
 		return *again
 	}
-	method := MethodMultipart
-	if p.serverSide {
-		method = MethodServerSide
-	}
 	return Outcome{
-		Status: ledger.Done, Method: method, Size: p.up.Size, Bytes: p.moved, SourceETag: p.source.ETag,
-		DestinationETag: written.ETag, Checksum: r.CRC64NVME, VerifiedBy: by,
+		Status: ledger.Done, Method: p.method(), Size: p.up.Size, Bytes: p.moved, SourceETag: p.source.ETag,
+		DestinationETag: etag, Checksum: p.combined(), VerifiedBy: by, After: forget,
 	}
+}
+
+func (p *partCopy) method() string {
+	switch {
+	case p.serverSide:
+		return MethodServerSide
+	case p.up.Giant:
+		return MethodGiant
+	}
+	return MethodMultipart
 }
 
 // completeFailed handles the answers to a completion that need thought. An upload that is gone was either
@@ -320,28 +380,84 @@ func (c *Copier) completeFailed(ctx context.Context, p *partCopy, err error) Out
 	switch failure.ClassOf(err) {
 	case failure.NotFound:
 		there, headErr := c.Destination.Head(ctx, p.w.dest, "")
-		if forget := c.Uploads.DeleteUpload(ctx, p.up); forget != nil {
-			return Outcome{Err: forget}
-		}
 		if headErr == nil && there.Size == p.up.Size && p.holds(there) {
+			return c.completed(ctx, p, there.ETag, "etag")
+		}
+		if headErr != nil && !failure.Is(headErr, failure.NotFound) {
+			return Outcome{Err: headErr}
+		}
+		gone := &failure.Error{Class: failure.Server, Op: "CompleteMultipartUpload", Target: p.w.dest, Detail: "the upload is gone; it is begun anew", Err: err}
+		return c.anew(ctx, p, gone)
+	case failure.Conflict:
+		return c.completeConflict(ctx, p, err)
+	case failure.DestinationRefuses:
+		if mended, listErr := c.mendParts(ctx, p); mended || listErr != nil {
+			if listErr != nil {
+				return Outcome{Err: listErr}
+			}
+			return c.complete(ctx, p)
+		}
+		if p.up.Giant {
+			up := p.up
 			return Outcome{
-				Status: ledger.Done, Method: MethodMultipart, Size: p.up.Size, Bytes: p.moved, SourceETag: p.source.ETag,
-				DestinationETag: there.ETag, Checksum: p.combined(), VerifiedBy: "etag",
+				Status: ledger.Failed, Method: MethodGiant, Err: err, Size: up.Size, SourceETag: up.SourceETag,
+				After: func(ctx context.Context) error { return c.discard(ctx, up) },
 			}
 		}
-		return Outcome{Err: &failure.Error{Class: failure.Server, Op: "CompleteMultipartUpload", Target: p.w.dest, Detail: "the upload is gone; it is begun anew", Err: err}}
-	case failure.Conflict:
-		// The object at the destination is another than expected. The upload itself is sound, but a new
-		// try may find that nothing is left to do, so it must not stay open.
-		if abortErr := c.discard(ctx, p.up); abortErr != nil {
-			return Outcome{Err: abortErr}
-		}
-	case failure.Checksum, failure.DestinationRefuses:
-		if abortErr := c.discard(ctx, p.up); abortErr != nil {
-			return Outcome{Err: abortErr}
-		}
+		return c.anew(ctx, p, err)
+	case failure.Checksum:
+		return c.anew(ctx, p, err)
 	}
 	return Outcome{Err: err}
+}
+
+// mendParts looks at the parts that the destination holds when it does not know one that is on record. A part that was
+// sent twice has the ETag of the last time, which is another where ETags are no hashes: then the content tells that it
+// is the same part. It reports whether completing again makes sense.
+func (c *Copier) mendParts(ctx context.Context, p *partCopy) (mended bool, err error) {
+	there, err := c.Destination.Parts(ctx, p.up.DestinationKey, p.up.ID)
+	if err != nil {
+		if failure.Is(err, failure.NotFound) {
+			return false, nil
+		}
+		return false, err
+	}
+	known := make(map[int]store.Part, len(there))
+	for _, part := range there {
+		known[part.Number] = part
+	}
+	for i := range p.parts {
+		mine := &p.parts[i]
+		part, found := known[mine.Number]
+		if !found || part.Size != mine.Size || part.CRC64NVME != "" && mine.CRC64NVME != "" && part.CRC64NVME != mine.CRC64NVME {
+			return false, nil
+		}
+		if part.ETag != mine.ETag {
+			mine.ETag, mended = part.ETag, true
+		}
+	}
+	return mended, nil
+}
+
+// completeConflict handles a destination object that is another than expected. The upload itself is sound: where the
+// object has to be written all the same, it is completed upon what is there now.
+func (c *Copier) completeConflict(ctx context.Context, p *partCopy, conflict error) Outcome {
+	if p.w.conflicts++; p.w.conflicts > maxConflicts {
+		if err := c.discard(ctx, p.up); err != nil {
+			return Outcome{Err: err}
+		}
+		return Outcome{Err: conflict}
+	}
+	out, err := c.reconsider(ctx, p.w)
+	if err != nil {
+		return Outcome{Err: err}
+	}
+	if out == nil {
+		return c.complete(ctx, p)
+	}
+	up := p.up
+	out.After = func(ctx context.Context) error { return c.discard(ctx, up) }
+	return *out
 }
 
 // holds reports whether an object is what these parts make.
@@ -406,11 +522,11 @@ func (p *partCopy) prove(ctx context.Context, written *store.Written) (string, e
 	switch {
 	case p.serverSide:
 		return "server", nil
-	case p.bySize:
+	case p.bySize || p.up.Giant && !p.withCRC && !strings.EqualFold(p.expectedETag(), written.ETag):
 		return "size", nil
 	case want != "" && !p.unsaid && strings.EqualFold(p.expectedETag(), written.ETag):
 		return "crc64nvme of the parts", nil
-	case p.byMD5 && strings.EqualFold(p.expectedETag(), written.ETag):
+	case (p.byMD5 || p.up.Giant) && strings.EqualFold(p.expectedETag(), written.ETag):
 		return "md5", nil
 	case strings.EqualFold(p.source.ETag, written.ETag):
 		return "etag", nil

@@ -1,0 +1,76 @@
+package giant
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/multipart"
+	"github.com/datatransferhub/dth/worker/store"
+)
+
+// Destination is where uploads are swept.
+type Destination interface {
+	Uploads(ctx context.Context, key string) ([]store.Upload, error)
+	AbortUpload(ctx context.Context, key, uploadID string) error
+}
+
+// clockDoubt is how far the destination's clock may be behind ours when it says when an upload began.
+const clockDoubt = 15 * time.Minute
+
+// SweepAfter is how old an intent is when its process is certainly dead or through: it lies between two calls.
+const SweepAfter = 30 * time.Minute
+
+// Sweep aborts uploads that a process created and died before recording, and returns how many. Only keys with an intent
+// from before a time are looked at, and only uploads begun after it, so nobody else's are touched.
+func Sweep(ctx context.Context, records multipart.Records, d Destination, before time.Time) (swept int, err error) {
+	intents, err := records.Intents(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading upload intents: %w", err)
+	}
+	for _, i := range intents {
+		if i.At.After(before) {
+			continue
+		}
+		n, err := sweepKey(ctx, records, d, i)
+		swept += n
+		if err != nil {
+			return swept, err
+		}
+	}
+	return swept, nil
+}
+
+func sweepKey(ctx context.Context, records multipart.Records, d Destination, i multipart.Intent) (swept int, err error) {
+	open, err := d.Uploads(ctx, i.DestinationKey)
+	if err != nil {
+		return 0, fmt.Errorf("looking for lost uploads of %s: %w", i.DestinationKey, err)
+	}
+	// The records are read after the listing: an upload that was recorded in between is known.
+	recorded, err := recordedIDs(ctx, records)
+	if err != nil {
+		return 0, err
+	}
+	for _, u := range open {
+		if u.Key != i.DestinationKey || recorded[u.ID] || u.Initiated.Before(i.At.Add(-clockDoubt)) {
+			continue
+		}
+		if err := d.AbortUpload(ctx, u.Key, u.ID); err != nil {
+			return swept, fmt.Errorf("aborting the lost upload %s of %s: %w", u.ID, u.Key, err)
+		}
+		swept++
+	}
+	return swept, records.DeleteIntent(ctx, i.DestinationKey)
+}
+
+func recordedIDs(ctx context.Context, records multipart.Records) (map[string]bool, error) {
+	uploads, err := records.Uploads(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading recorded uploads: %w", err)
+	}
+	ids := make(map[string]bool, len(uploads))
+	for _, u := range uploads {
+		ids[u.ID] = true
+	}
+	return ids, nil
+}
