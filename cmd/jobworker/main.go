@@ -10,13 +10,19 @@ import (
 	"os"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/consume"
+	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/fleet"
+	"github.com/datatransferhub/dth/worker/giant/giantaws"
+	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/multipart"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/retry"
@@ -89,6 +95,10 @@ func work(ctx context.Context, reference string) error {
 		return command.UsageError(fmt.Errorf("destination: %w", err))
 	}
 	defer destination.Close()
+	lists, err := openLists(ctx, cfg.Job, source, o)
+	if err != nil {
+		return command.UsageError(fmt.Errorf("bucket of the prefix list: %w", err))
+	}
 
 	q, err := queueaws.Open(ctx, own, cfg.QueueURL, queueaws.Options{})
 	if err != nil {
@@ -100,19 +110,40 @@ func work(ctx context.Context, reference string) error {
 		return command.UsageError(err)
 	}
 	defer ledger.Close()
-	runs, uploads := runaws.Open(own, cfg.RunTable, retry.Policy{}), multipartaws.Open(own, cfg.RunTable, retry.Policy{})
 	name := workerName()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName, "worker", name)
+	w, err := fleet.New(ctx, fleet.Config{
+		Job: cfg.Job, Source: source, Destination: destination, Shared: destination.Shares(source), PrefixFile: lists,
+		Queue: q, Ledger: ledger, Runs: runaws.Open(own, cfg.RunTable, retry.Policy{}), Uploads: multipartaws.Open(own, cfg.RunTable, retry.Policy{}),
+		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log,
+		Tune: func(c *consume.Config, _ *transfer.Config) { c.FinishReceives = true },
+	})
+	if err != nil {
+		return command.UsageError(err)
+	}
 	log.Info("worker begins", "version", version, "source", source.Address(), "destination", destination.Address())
-	err = consume.New(consume.Config{
-		Queue: q, Ledger: ledger, Runs: runs, Worker: name, Log: log, Concurrency: cfg.Job.Concurrency,
-		Settler: transfer.New(transfer.Config{
-			Job: cfg.Job, Source: source, Destination: destination, SourceCan: source.Capabilities(), DestCan: destination.Capabilities(),
-			Shared: destination.Shares(source), Uploads: uploads, Ledger: ledger, Worker: name, Pace: transfer.NewPace(cfg.Job.BytesPerSecond),
-		}),
-	}).Run(ctx)
+	err = w.Run(ctx)
 	log.Info("worker ends", "error", err)
 	return err
+}
+
+// openLists returns the bucket that holds the task's prefix list.
+func openLists(ctx context.Context, j *job.Job, source *storeaws.Bucket, o storeaws.Options) (finder.Getter, error) {
+	name := j.Selection.PrefixFileBucket
+	if name == "" || name == j.Source.Bucket {
+		return source, nil
+	}
+	at := j.Source
+	at.Bucket, at.ExpectedOwner = name, ""
+	return storeaws.Open(ctx, at, o)
+}
+
+// controller starts the state machine that looks after giants. A stack without one leaves that to its workers.
+func controller(cfg aws.Config, arn string) func(context.Context, multipart.Upload) error {
+	if arn == "" {
+		return nil
+	}
+	return giantaws.Open(cfg, arn).Ensure
 }
 
 // workerName is another after every start, because the sequence numbers of a worker's records begin anew.

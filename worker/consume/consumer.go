@@ -132,6 +132,10 @@ func (c *Consumer) Run(ctx context.Context) error {
 	leasing := make(chan struct{})
 	go func() { defer close(leasing); c.leases.loop(work) }()
 
+	// What an endpoint allows at the start shows later whether a refusal is the endpoint's or a single object's.
+	if err := c.Settler.Reach(work); err != nil && !c.StopOnEndpoint && ctx.Err() == nil {
+		c.watch(work, err)
+	}
 	var receivers sync.WaitGroup
 	for range c.Receivers {
 		receivers.Go(func() { c.receive(ctx, work) })
@@ -206,13 +210,17 @@ func (c *Consumer) begin(ctx, work context.Context, m queue.Message) bool {
 
 // settle has a message settled. It holds a place of the gate.
 func (c *Consumer) settle(ctx, work context.Context, m queue.Message, content message.Message) {
-	for {
+	for tries := 1; ; tries++ {
 		out := c.Settler.Settle(work, content, m.Receives)
-		c.gate.Release(out.Throttles > 0)
 		if !c.suspicious(work, out) {
+			if tries == 1 && failure.Is(out.Err, failure.AccessDenied) && !c.StopOnEndpoint {
+				continue // the endpoint may have refused everybody a moment ago: what it refuses twice is refused
+			}
+			c.gate.Release(out.Throttles > 0)
 			c.settled(work, m, content, out)
 			return
 		}
+		c.gate.Release(out.Throttles > 0)
 		// The endpoint is out of reach: the message stays here, and nothing is held against it.
 		if c.hold(ctx, m) != nil || c.gate.Acquire(ctx) != nil {
 			c.giveBack(context.WithoutCancel(work), []queue.Message{m})

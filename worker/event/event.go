@@ -99,7 +99,7 @@ func decode(body string, wrapped bool) (Notification, error) {
 		return n, nil
 	case e.TopicArn != "" && (e.Type == "SubscriptionConfirmation" || e.Type == "UnsubscribeConfirmation"):
 		return Notification{Nothing: "it is a " + e.Type + " of topic " + e.TopicArn}, nil
-	case e.Event == "s3:TestEvent" && e.Bucket != "":
+	case e.Event == "s3:TestEvent" && e.Service != "" && e.Bucket != "":
 		return Notification{Test: true}, nil
 	}
 	return Notification{}, ErrNotEvent

@@ -51,7 +51,8 @@ type Config struct {
 	Ledger  ledger.Ledger
 	Runs    run.Store
 	Uploads multipart.Records
-	// Controller is told of every giant that begins; nil: something looks after them anyway.
+	// Controller makes sure that a controller looks after open uploads. It is called when a giant begins, and now and then
+	// while uploads are open. Nil: one of the workers is the controller.
 	Controller func(ctx context.Context, u multipart.Upload) error
 
 	// Worker names this process in records. It must be another after every start.
@@ -145,7 +146,31 @@ func (w *Worker) loop(ctx context.Context) {
 			return
 		}
 		w.lookAtRuns(ctx)
+		if err := w.control(ctx); err != nil && ctx.Err() == nil {
+			w.Log.Warn("looking after giants failed", "error", err)
+		}
 	}
+}
+
+// control sees to it that open uploads are looked after: by the controller, which may have ended in the moment that a
+// giant began, or by one of the workers.
+func (w *Worker) control(ctx context.Context) error {
+	if w.Uploads == nil {
+		return nil
+	}
+	if w.Controller != nil {
+		open, err := w.Uploads.Uploads(ctx)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		return w.Controller(ctx, open[0])
+	}
+	_, mine, err := w.Runs.Lease(ctx, "giants", w.Worker, time.Now().UTC(), 3*w.Every)
+	if err != nil || !mine {
+		return err
+	}
+	_, err = giant.Tick(ctx, giant.Config{Uploads: w.Uploads, Queue: w.Queue})
+	return err
 }
 
 // share takes this worker's part of the bandwidth that the fleet may use.

@@ -113,7 +113,7 @@ func (y *yard) must(err error) {
 
 func (y *yard) open(e job.Endpoint) *storeaws.Bucket {
 	y.t.Helper()
-	b, err := storeaws.Open(context.Background(), e, storeaws.Options{Secrets: y.secret, Progress: 2 * time.Second})
+	b, err := storeaws.Open(context.Background(), e, storeaws.Options{Secrets: y.secret, Progress: 2 * time.Second, RefreshEvery: 50 * time.Millisecond})
 	y.must(err)
 	y.t.Cleanup(b.Close)
 	return b

@@ -19,7 +19,7 @@ type refreshable interface {
 	RefreshCredentials()
 }
 
-// reach is what is known of both ends as a whole. One look serves everybody who asks within a moment: when an endpoint
+// reach is what is known of both ends as a whole. One look serves everybody who asked before it began: when an endpoint
 // goes down, all objects under way ask at once.
 type reach struct {
 	mu      sync.Mutex
@@ -27,9 +27,6 @@ type reach struct {
 	err     error
 	granted [2]bool // an end has let this identity look at its bucket before
 }
-
-// reachFor is how long the answer of a look is good for.
-const reachFor = 2 * time.Second
 
 // refusesIdentity says that other credentials may help.
 func refusesIdentity(class failure.Class) bool {
@@ -49,11 +46,13 @@ func (c *Copier) refresh() {
 // not look at a bucket may still read and write objects, so such a refusal counts only for an end that allowed it
 // before.
 func (c *Copier) Reach(ctx context.Context) error {
+	asked := time.Now()
 	c.reach.mu.Lock()
 	defer c.reach.mu.Unlock()
-	if time.Since(c.reach.looked) < reachFor {
+	if c.reach.looked.After(asked) {
 		return c.reach.err
 	}
+	looked := time.Now()
 	c.refresh()
 	c.reach.err = nil
 	for i, end := range []struct {
@@ -78,6 +77,6 @@ func (c *Copier) Reach(ctx context.Context) error {
 			break
 		}
 	}
-	c.reach.looked = time.Now()
+	c.reach.looked = looked
 	return c.reach.err
 }

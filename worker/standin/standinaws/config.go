@@ -68,6 +68,9 @@ func Action(service, operation string) string {
 		operation = single
 	}
 	prefix := strings.ToLower(strings.ReplaceAll(service, " ", ""))
+	if prefix == "sfn" || prefix == "awsstepfunctions" {
+		prefix = "states"
+	}
 	return prefix + ":" + operation
 }
 

@@ -5,6 +5,7 @@
 package storeaws
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -27,6 +28,8 @@ type Options struct {
 	Secrets SecretReader
 	// Progress is how long a connection may stay silent; 0 is a minute.
 	Progress time.Duration
+	// RefreshEvery is how often RefreshCredentials reads them anew at most; 0 is a minute.
+	RefreshEvery time.Duration
 	// Dial replaces the dialer, in tests.
 	Dial DialContext
 }
@@ -84,6 +87,7 @@ func Open(ctx context.Context, e job.Endpoint, o Options) (*Bucket, error) {
 	}
 	if cfg.Credentials != nil {
 		b.credentials = newCredentialCache(cfg.Credentials)
+		b.credentials.every = cmp.Or(o.RefreshEvery, time.Minute)
 	}
 	switch caps.Checksums.Value {
 	case endpoint.ChecksumsKnown:
@@ -154,6 +158,7 @@ type credentialCache struct {
 	mu        sync.Mutex
 	value     atomic.Pointer[aws.Credentials]
 	refreshed time.Time
+	every     time.Duration // at most so often
 }
 
 // expiryMargin is how long before their end credentials are renewed; a request signed with them may
@@ -186,7 +191,7 @@ func (c *credentialCache) get(ctx context.Context) (aws.Credentials, error) {
 func (c *credentialCache) refresh() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if time.Since(c.refreshed) < time.Minute {
+	if time.Since(c.refreshed) < c.every {
 		return
 	}
 	c.refreshed = time.Now()
