@@ -21,10 +21,11 @@ import (
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
+	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/retry"
-	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
@@ -34,15 +35,18 @@ var version = "dev"
 
 const usage = `usage: jobfinder --config FILE | --config ssm:NAME | --config s3://BUCKET/KEY [flags]
 
-Lists both ends of a task, compares them and queues what differs. Exit codes: 0 done; 1 the pass failed;
-2 wrong usage or configuration; 3 an end cannot be reached or refuses; 130 and 143 stopped by a signal.
+Lists both ends of a task, compares them and queues what differs. A pass that was stopped or killed is continued by the
+next call. Nothing is listed while the run before is still copying, or while another finder is at work: such a pass is
+recorded as SKIPPED. Exit codes: 0 done, or skipped; 1 the pass failed; 2 wrong usage or configuration; 3 an end cannot
+be reached or refuses; 130 and 143 stopped by a signal.
 
 `
 
 type options struct {
-	config, runID         string
+	config, runID, holder string
 	plan, check, jsonLine bool
-	version               bool
+	force, version        bool
+	checkpoint            time.Duration
 }
 
 func main() {
@@ -66,16 +70,16 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer f.close()
+	if !o.check && !o.plan {
+		return f.pass(ctx, out)
+	}
 	if err := f.preflight(ctx); err != nil {
 		return err
 	}
-	switch {
-	case o.check:
+	if o.check {
 		return f.print(out, map[string]any{"source": "reached", "destination": "reached"})
-	case o.plan:
-		return f.plan(ctx, out)
 	}
-	return f.pass(ctx, out)
+	return f.plan(ctx, out)
 }
 
 func parse(args []string) (options, error) {
@@ -83,7 +87,10 @@ func parse(args []string) (options, error) {
 	fs := flag.NewFlagSet("jobfinder", flag.ContinueOnError)
 	fs.Usage = func() { fmt.Fprint(os.Stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&o.config, "config", "", "the configuration document: a file, ssm:NAME or s3://BUCKET/KEY")
-	fs.StringVar(&o.runID, "run-id", "", "id of the run; a new one by default")
+	fs.StringVar(&o.runID, "run-id", "", "id of the run; by default a pass that broke off is continued, or a new id is given")
+	fs.BoolVar(&o.force, "force", false, "make the pass although the run before is still copying")
+	fs.StringVar(&o.holder, "holder", "", "who makes the pass, as the lease names it; by default the name of this host, so that a restart need not wait")
+	fs.DurationVar(&o.checkpoint, "checkpoint", 10*time.Second, "time between two checkpoints; while objects are queued it is a tenth of that")
 	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done")
 	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
@@ -97,11 +104,22 @@ func parse(args []string) (options, error) {
 	if o.config == "" && !o.version {
 		return o, errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY")
 	}
+	if o.checkpoint <= 0 {
+		return o, fmt.Errorf("--checkpoint %v: a time above zero, such as 10s", o.checkpoint)
+	}
+	if o.holder != "" {
+		return o, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return o, fmt.Errorf("the name of this host, which the lease is taken by, is not known; give one with --holder: %w", err)
+	}
+	o.holder = host
 	return o, nil
 }
 
-// pass is one pass with everything it needs.
-type pass struct {
+// program is a finder with everything it needs.
+type program struct {
 	options
 	cfg                 *s3.Config
 	source, destination *storeaws.Bucket
@@ -109,10 +127,11 @@ type pass struct {
 	queue               *queueaws.Queue
 	ledger              *ledgeraws.Ledger
 	runs                *runaws.Runs
+	uploads             *multipartaws.Records
 	log                 *slog.Logger
 }
 
-func open(ctx context.Context, o options) (*pass, error) {
+func open(ctx context.Context, o options) (*program, error) {
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
@@ -128,7 +147,7 @@ func open(ctx context.Context, o options) (*pass, error) {
 	if cfg.Region != "" {
 		own.Region = cfg.Region
 	}
-	p := &pass{
+	p := &program{
 		options: o, cfg: cfg,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName),
 	}
@@ -153,7 +172,7 @@ func open(ctx context.Context, o options) (*pass, error) {
 	return p, nil
 }
 
-func (p *pass) openRecords(ctx context.Context, cfg aws.Config) error {
+func (p *program) openRecords(ctx context.Context, cfg aws.Config) error {
 	var err error
 	if p.queue, err = queueaws.Open(ctx, cfg, p.cfg.QueueURL, queueaws.Options{}); err != nil {
 		return err
@@ -162,16 +181,17 @@ func (p *pass) openRecords(ctx context.Context, cfg aws.Config) error {
 		return err
 	}
 	p.runs = runaws.Open(cfg, p.cfg.RunTable, retry.Policy{})
+	p.uploads = multipartaws.Open(cfg, p.cfg.RunTable, retry.Policy{})
 	return nil
 }
 
-func (p *pass) close() {
+func (p *program) close() {
 	p.source.Close()
 	p.destination.Close()
 }
 
 // preflight looks at both ends and reports every finding, not only the first.
-func (p *pass) preflight(ctx context.Context) error {
+func (p *program) preflight(ctx context.Context) error {
 	err := errors.Join(
 		preflight.Check(ctx, p.source, preflight.Names{
 			End: "source", Region: "srcRegion", Endpoint: "srcEndpoint", Credentials: "srcCredentials or srcRoleArn", Rights: "s3:GetObject",
@@ -186,75 +206,32 @@ func (p *pass) preflight(ctx context.Context) error {
 	return nil
 }
 
-func (p *pass) find(ctx context.Context, sinks ...diff.Sink) (run.FinderTotals, error) {
-	return finder.Pass(ctx, finder.Config{
-		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
-		Sinks: func() []diff.Sink { return sinks },
-		OnProgress: func(progress finder.Progress) {
-			p.log.Debug("listing", "source", progress.Source, "destination", progress.Destination, "calls", progress.Calls)
-		},
-	})
-}
-
-func (p *pass) plan(ctx context.Context, out io.Writer) error {
+func (p *program) plan(ctx context.Context, out io.Writer) error {
 	plan := &finder.Plan{GiantThreshold: p.cfg.Job.GiantThreshold}
-	totals, err := p.find(ctx, plan)
+	totals, err := finder.Pass(ctx, finder.Config{
+		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
+		Sinks: func() []diff.Sink { return []diff.Sink{plan} },
+	})
 	if err != nil {
 		return err
 	}
 	return p.print(out, map[string]any{"totals": totals, "histogram": plan.Histogram(), "largest": plan.Largest()})
 }
 
-// pass makes the pass and keeps its record true whatever happens to it.
-func (p *pass) pass(ctx context.Context, out io.Writer) error {
-	r := run.Run{ID: p.runID, Trigger: "schedule", State: run.Finding, Started: time.Now().UTC(), Version: version}
-	if r.ID == "" {
-		r.ID = r.Started.Format("20060102T150405.000000Z")
-	}
-	if err := p.runs.Create(ctx, r); err != nil {
-		return fmt.Errorf("recording run %s: %w", r.ID, err)
-	}
-	p.log.Info("pass begins", "run", r.ID, "version", version)
-	var err error
-	r.Finder, err = p.queueDifferences(ctx, r.ID)
-	r.State = run.Copying
-	if err != nil {
-		r.State, r.Error, r.Finished = run.Failed, err.Error(), time.Now().UTC()
-	}
-	if updateErr := p.runs.Update(context.WithoutCancel(ctx), r); updateErr != nil {
-		err = errors.Join(err, fmt.Errorf("recording the end of run %s: %w", r.ID, updateErr))
-	}
+func (p *program) pass(ctx context.Context, out io.Writer) error {
+	r, err := pass.Run(ctx, pass.Config{
+		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists,
+		Queue: p.queue, Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight,
+		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
+	})
 	if err != nil {
 		return err
 	}
-	p.log.Info("pass ends", "run", r.ID, "totals", r.Finder)
-	return p.print(out, map[string]any{"run": r.ID, "totals": r.Finder})
-}
-
-func (p *pass) queueDifferences(ctx context.Context, runID string) (run.FinderTotals, error) {
-	// Each send is ten calls side by side: this many keep the queue busy without opening a connection for every call.
-	const sends = 8
-	sender := &finder.Sender{Queue: p.queue, RunID: runID, Listed: !p.cfg.Job.SkipCompare, InFlight: sends}
-	sinks := []diff.Sink{sender}
-	var extraneous *finder.Extraneous
-	if p.cfg.Job.DeleteExtraneous {
-		var err error
-		if extraneous, err = finder.NewExtraneous(""); err != nil {
-			return run.FinderTotals{}, err
-		}
-		defer extraneous.Close()
-		sinks = append(sinks, extraneous)
-	}
-	totals, err := p.find(ctx, sinks...)
-	if err == nil && extraneous != nil {
-		err = extraneous.Send(ctx, p.cfg.Job, totals.ListedDestination, sender)
-	}
-	totals.Queued = sender.Sent()
-	return totals, err
+	return p.print(out, map[string]any{"run": r.ID, "state": r.State, "reason": r.Error, "totals": r.Finder})
 }
 
 // print writes the result: as one JSON object, or not at all, because the log has it.
-func (p *pass) print(out io.Writer, result map[string]any) error {
+func (p *program) print(out io.Writer, result map[string]any) error {
 	if !p.jsonLine && !p.options.plan && !p.check {
 		return nil
 	}

@@ -294,6 +294,7 @@ func (m *merge) flush() error {
 	if len(m.batch) == 0 {
 		return nil
 	}
+	m.names = m.every // what was handed over should soon be marked, or a resumed pass hands it over again
 	batch := m.batch
 	m.batch = make([]Decision, 0, min(2*len(batch), batchSize))
 	for i, s := range m.p.sinks {

@@ -33,6 +33,8 @@ type Config struct {
 	Runs       run.Store
 	// Progress returns when an open upload last got on; nil: uploads are not looked at.
 	Progress func(ctx context.Context) (time.Time, error)
+	// Check looks at both ends before anything is listed; its error fails the run. nil: nobody looks.
+	Check func(ctx context.Context) error
 	// DeadLetters turns what lies in the dead-letter queue into records, and returns of how many messages it could
 	// and could not. It is called before anything is listed; nil: nobody looks.
 	DeadLetters func(ctx context.Context) (recorded, unreadable int64, err error)
@@ -148,9 +150,12 @@ func (p *pass) resume(ctx context.Context) (run.Run, error) {
 
 // make lists, compares and queues, and records what became of it.
 func (p *pass) make(ctx context.Context) (run.Run, error) {
-	p.deadLetters(ctx)
 	leased, stop := p.lease.heart(ctx, p.run)
-	err := p.queueDifferences(leased)
+	err := p.check(leased)
+	if err == nil {
+		p.deadLetters(leased)
+		err = p.queueDifferences(leased)
+	}
 	lost := stop()
 	switch {
 	case err == nil:
@@ -163,6 +168,13 @@ func (p *pass) make(ctx context.Context) (run.Run, error) {
 		p.run.State, p.run.Error, p.run.Finished = run.Failed, err.Error(), time.Now().UTC()
 	}
 	return p.run, errors.Join(err, p.record(context.WithoutCancel(ctx)))
+}
+
+func (p *pass) check(ctx context.Context) error {
+	if p.Check == nil {
+		return nil
+	}
+	return p.Check(ctx)
 }
 
 // record writes the run as it is now. Once it is not FINDING any more, its checkpoint is of no use.

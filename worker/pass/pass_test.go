@@ -59,6 +59,7 @@ func TestFailedPassSaysWhy(t *testing.T) {
 			breakIt func(k *task)
 		}{
 			{"source refuses", func(k *task) { k.src.fail, k.src.from = errors.New("no such thing"), 3 }},
+			{"check finds something", func(k *task) { k.Check = func(context.Context) error { return errors.New("no such thing") } }},
 			{"queue refuses", func(k *task) { k.queue.err = errors.New("no such thing") }},
 		} {
 			k := newTask(t, 20_000)
@@ -71,7 +72,8 @@ func TestFailedPassSaysWhy(t *testing.T) {
 			if k.checkpoint(t, r.ID) != nil {
 				t.Errorf("%s: a checkpoint is left", c.name)
 			}
-			k.src.fail, k.queue.err = nil, nil
+			k.src.fail, k.queue.err, k.Check = nil, nil, nil
+			time.Sleep(time.Second) // runs are named by their time
 			if r := mustRun(t, k.Config); r.State != run.Copying || k.states(t) != "FAILED COPYING" {
 				t.Errorf("%s: the next pass: %+v", c.name, r)
 			}

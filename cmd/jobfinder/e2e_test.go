@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/datatransferhub/dth/worker/awssim"
+	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/pass"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/s3sim"
+)
+
+// binary is the finder, built once.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "dth-test-")
+	if err != nil {
+		panic(err)
+	}
+	binary = filepath.Join(dir, "jobfinder")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building jobfinder: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// objects is how many the source of a stack holds. A sixteenth of them is missing at its destination; a hundredth has another
+// ETag there, and is decided by time.
+const objects = 400_000
+
+// stack is two stores, a queue and tables, all simulated, with a configuration that names them.
+type stack struct {
+	t        *testing.T
+	src, dst *s3sim.Sim
+	aws      *awssim.Sim
+	queue    *awssim.Queue
+	runs     *runaws.Runs
+	file     string
+}
+
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	// A pass takes long enough to be killed.
+	const latency, queueLatency = 2 * time.Millisecond, 25 * time.Millisecond
+	s := &stack{
+		t: t, src: s3sim.Run(t, s3sim.Options{Latency: latency}), dst: s3sim.Run(t, s3sim.Options{Latency: latency}),
+		aws: awssim.Run(t, awssim.Options{Latency: queueLatency}), file: filepath.Join(t.TempDir(), "config.json"),
+	}
+	s.src.Bucket("source-bucket").Fill(s3sim.Synthetic{N: objects, Format: s3sim.Hex, Size: 100, ChangedEvery: 100})
+	s.dst.Bucket("destination-bucket").Fill(s3sim.Synthetic{N: objects, Format: s3sim.Hex, Size: 100, Prefix: "copy/", MissingEvery: 16})
+	s.queue = s.aws.CreateQueue("objects", awssim.QueueOptions{})
+	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(s.aws.URL()), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
+	tables := dynamodb.NewFromConfig(cfg)
+	_, err := tables.CreateTable(t.Context(), ledgeraws.TableInput("ledger"))
+	s.must(err)
+	_, err = tables.CreateTable(t.Context(), runaws.TableInput("runs"))
+	s.must(err)
+	s.runs = runaws.Open(cfg, "runs", retry.Policy{})
+	s.configure(map[string]string{})
+	return s
+}
+
+func (s *stack) configure(more map[string]string) {
+	s.t.Helper()
+	parameters := map[string]string{
+		"srcType": "S3_Compatible", "srcBucket": "source-bucket", "srcEndpoint": s.src.URL(),
+		"destType": "S3_Compatible", "destBucket": "destination-bucket", "destEndpoint": s.dst.URL(), "destPrefix": "copy",
+	}
+	for name, value := range more {
+		parameters[name] = value
+	}
+	document, err := json.Marshal(map[string]any{
+		"stackName": "test", "region": "us-east-1", "queueUrl": s.queue.URL(), "ledgerTable": "ledger", "runTable": "runs", "parameters": parameters,
+	})
+	s.must(err)
+	s.must(os.WriteFile(s.file, document, 0o600))
+}
+
+func (s *stack) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// finder returns a call of the program with the standard environment of the SDK.
+func (s *stack) finder(args ...string) (cmd *exec.Cmd, stderr *bytes.Buffer) {
+	cmd = exec.Command(binary, append([]string{"--config", s.file, "--checkpoint", "1s"}, args...)...)
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
+		"AWS_ENDPOINT_URL="+s.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
+	stderr = &bytes.Buffer{}
+	cmd.Stderr = stderr
+	return cmd, stderr
+}
+
+// whole makes a pass to its end and returns its run.
+func (s *stack) whole(args ...string) run.Run {
+	s.t.Helper()
+	cmd, stderr := s.finder(args...)
+	if err := cmd.Run(); err != nil {
+		s.t.Fatalf("%v\n%s", err, stderr)
+	}
+	return s.latest()
+}
+
+func (s *stack) latest() run.Run {
+	s.t.Helper()
+	runs, err := s.runs.Latest(s.t.Context(), 1)
+	s.must(err)
+	if len(runs) == 0 {
+		s.t.Fatal("no run is recorded")
+	}
+	return runs[0]
+}
+
+// listed returns how many bytes both stores have answered with. Probes hardly count: they give a key each.
+func (s *stack) listed() int64 { return s.src.Stats().BytesOut + s.dst.Stats().BytesOut }
+
+func (s *stack) queued() int {
+	visible, inFlight, delayed := s.queue.Depth()
+	return visible + inFlight + delayed
+}
+
+// half starts a pass, sends it a signal when so many messages are queued, and returns its exit code.
+func (s *stack) half(signal syscall.Signal, enough int) int {
+	s.t.Helper()
+	cmd, stderr := s.finder()
+	s.must(cmd.Start())
+	for deadline := time.Now().Add(time.Minute); s.queued() < enough; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Errorf("%d messages after a minute\n%s", s.queued(), stderr)
+			break
+		}
+	}
+	s.must(cmd.Process.Signal(signal))
+	_ = cmd.Wait() // the state says it
+	if s.latest().State != run.Finding {
+		s.t.Fatalf("the pass was through before it could be stopped: %+v\n%s", s.latest(), stderr)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// settled returns how many messages the checkpoint of a run answers for.
+func (s *stack) settled(id string) (n int) {
+	s.t.Helper()
+	doc, err := s.runs.Checkpoint(s.t.Context(), id)
+	s.must(err)
+	var checkpoint struct {
+		Totals diff.Totals
+		List   struct{ Open []struct{ Totals []byte } }
+	}
+	s.must(json.Unmarshal(doc, &checkpoint))
+	all := []diff.Totals{checkpoint.Totals}
+	for _, open := range checkpoint.List.Open {
+		var t diff.Totals
+		if len(open.Totals) > 0 {
+			s.must(json.Unmarshal(open.Totals, &t))
+		}
+		all = append(all, t)
+	}
+	for _, t := range all {
+		for name, tally := range t.Decisions {
+			if name == "new" || strings.HasPrefix(name, "changed") {
+				n += int(tally.Objects)
+			}
+		}
+	}
+	return n
+}
+
+// distinct returns how many objects the queue's messages are about.
+func (s *stack) distinct() int {
+	s.t.Helper()
+	keys := map[string]bool{}
+	for _, body := range s.queue.Bodies() {
+		m, err := message.Decode(body)
+		s.must(err)
+		keys[m.(message.Object).Key] = true
+	}
+	return len(keys)
+}
+
+// comparable is what totals of a pass have in common however often it was interrupted.
+func comparable(t run.FinderTotals) run.FinderTotals {
+	t.ListCalls, t.Ranges = 0, 0
+	return t
+}
+
+// A finder that is killed, and killed again, is continued by the next one from its last checkpoint: the totals are those
+// of an undisturbed pass, and only what was sent since the checkpoint is sent again.
+func TestKilledFinderIsContinued(t *testing.T) {
+	undisturbed := newStack(t)
+	want := undisturbed.whole()
+	bytes := undisturbed.listed()
+
+	s := newStack(t)
+	again := 0
+	for _, enough := range []int{6_000, 21_000} {
+		if code := s.half(syscall.SIGKILL, enough); code != -1 {
+			t.Fatalf("exit code %d", code)
+		}
+		settled := s.settled(s.latest().ID)
+		t.Logf("killed with %d messages in the queue; the checkpoint answers for %d", s.queued()-again, settled)
+		if settled == 0 {
+			t.Error("no checkpoint was kept")
+		}
+		again += s.queued() - again - settled
+	}
+	before := s.listed()
+	got := s.whole("--json")
+	if got.State != run.Copying {
+		t.Errorf("the run is %+v", got)
+	}
+	if d := cmp.Diff(comparable(want.Finder), comparable(got.Finder)); d != "" {
+		t.Error(d)
+	}
+	if n := s.distinct(); int64(n) != want.Finder.Queued || s.queued() != n+again {
+		t.Errorf("%d messages about %d objects, want %d and %d sent twice", s.queued(), n, want.Finder.Queued, again)
+	}
+	last := s.listed() - before
+	t.Logf("%d bytes of listings in three lives, %d in the last, %d undisturbed; %d messages were sent twice", s.listed(), last, bytes, again)
+	if last > bytes*3/4 || s.listed() > 2*bytes {
+		t.Errorf("%d bytes of listings in three lives, %d in the last, %d undisturbed", s.listed(), last, bytes)
+	}
+	if runs, err := s.runs.Latest(t.Context(), 10); err != nil || len(runs) != 1 {
+		t.Errorf("runs are %v, %v", runs, err)
+	}
+}
+
+// SIGTERM ends a finder with its last checkpoint written, so that hardly anything is sent twice.
+func TestStoppedFinderIsContinued(t *testing.T) {
+	s := newStack(t)
+	if code := s.half(syscall.SIGTERM, 10_000); code != 143 {
+		t.Errorf("exit code %d after SIGTERM", code)
+	}
+	stopped := s.latest()
+	unsettled := s.queued() - s.settled(stopped.ID)
+	t.Logf("%d of %d messages will be sent again", unsettled, s.queued())
+	// Of each range, what lies behind its last mark.
+	if unsettled < 0 || unsettled > 5_000 {
+		t.Errorf("%d messages will be sent again", unsettled)
+	}
+	got := s.whole("--holder", "another-host") // at once: the lease was given back
+	if got.ID != stopped.ID || got.State != run.Copying || int64(s.distinct()) != got.Finder.Queued || s.queued() != s.distinct()+unsettled {
+		t.Errorf("the run is %+v, %d messages about %d objects", got, s.queued(), s.distinct())
+	}
+}
+
+// A pass is not made while the run before drains, and the record says why; --force makes it.
+func TestGateAndForce(t *testing.T) {
+	s := newStack(t)
+	s.configure(map[string]string{"srcPrefix": "00"}) // few objects
+	first := s.whole("--run-id", "first")
+	if first.State != run.Copying || first.Finder.Queued == 0 {
+		t.Fatalf("the first run is %+v", first)
+	}
+	n := s.queued()
+	if r := s.whole(); r.State != run.Skipped || !strings.Contains(r.Error, "run first is still copying") || s.queued() != n {
+		t.Errorf("the second run is %+v, %d messages after %d", r, s.queued(), n)
+	}
+	if r := s.whole("--force"); r.State != run.Copying || s.queued() != 2*n {
+		t.Errorf("the third run is %+v, %d messages after %d", r, s.queued(), n)
+	}
+}
+
+// While one finder is at work another does nothing, whoever starts it.
+func TestOneFinderAtATime(t *testing.T) {
+	s := newStack(t)
+	_, held, err := s.runs.Lease(t.Context(), pass.LeaseName, "another-host", time.Now(), time.Hour)
+	if s.must(err); !held {
+		t.Fatal("the lease could not be taken")
+	}
+	cmd, stderr := s.finder()
+	s.must(cmd.Start())
+	time.Sleep(500 * time.Millisecond)
+	s.must(cmd.Process.Signal(syscall.SIGTERM))
+	var exit *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 143 || s.queued() != 0 || s.src.Stats().Requests != 0 {
+		t.Errorf("%v, %d messages, %d calls\n%s", err, s.queued(), s.src.Stats().Requests, stderr)
+	}
+}
+
+// What the look at both ends finds is on record, not only in the log of a machine that is gone.
+func TestRefusingEndIsOnRecord(t *testing.T) {
+	s := newStack(t)
+	s.configure(map[string]string{"srcBucket": "nothere"})
+	cmd, stderr := s.finder()
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+	if r := s.latest(); r.State != run.Failed || !strings.Contains(r.Error, "nothere") || r.Finished.IsZero() {
+		t.Errorf("the run is %+v", r)
+	}
+}
