@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/awssim"
+	"github.com/datatransferhub/dth/worker/s3sim"
+)
+
+// depot is two stores and the services of a stack, all simulated, with a clock for the queue that can be put forward.
+type depot struct {
+	t        *testing.T
+	aws      *awssim.Sim
+	queue    *awssim.Queue
+	ledger   *awssim.Table
+	runs     *awssim.Table
+	srcSim   *s3sim.Sim
+	dstSim   *s3sim.Sim
+	src, dst *s3sim.Bucket
+	ahead    atomic.Int64
+	file     string
+}
+
+func newDepot(t *testing.T) *depot {
+	t.Helper()
+	d := &depot{t: t, file: filepath.Join(t.TempDir(), "config.json")}
+	d.aws = awssim.Run(t, awssim.Options{Now: func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }})
+	dead := d.aws.CreateQueue("dead", awssim.QueueOptions{Visibility: 15 * time.Minute})
+	d.queue = d.aws.CreateQueue("task", awssim.QueueOptions{Visibility: 15 * time.Minute, MaxReceives: 5, DeadLetters: dead})
+	d.ledger = d.aws.CreateTable("ledger", awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{"Failures": {Hash: "FailureShard", Range: "ObjectKey"}})
+	d.runs = d.aws.CreateTable("runs", awssim.Index{Hash: "PK", Range: "SK"}, nil)
+	d.srcSim, d.dstSim = s3sim.New(s3sim.Options{}), s3sim.New(s3sim.Options{Keep: s3sim.KeepSums})
+	d.src, d.dst = d.srcSim.Bucket("source-bucket"), d.dstSim.Bucket("destination-bucket")
+	var urls [2]string
+	for i, sim := range []*s3sim.Sim{d.srcSim, d.dstSim} {
+		url, err := sim.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		urls[i] = url
+		t.Cleanup(sim.Close)
+	}
+	document, err := json.Marshal(map[string]any{
+		"stackName": "depot", "region": "us-east-1", "queueUrl": d.queue.URL(), "deadLetterQueueUrl": dead.URL(), "ledgerTable": "ledger", "runTable": "runs",
+		"parameters": map[string]string{
+			"srcType": "S3_Compatible", "srcBucket": "source-bucket", "srcEndpoint": urls[0], "destType": "S3_Compatible", "destBucket": "destination-bucket",
+			"destEndpoint": urls[1], "transferMode": "stream",
+		},
+	})
+	if err == nil {
+		err = os.WriteFile(d.file, document, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// start starts a program; the returned text is its log, for when it has ended.
+func (d *depot) start(name string) (*exec.Cmd, *bytes.Buffer) {
+	d.t.Helper()
+	cmd := exec.Command(filepath.Join(programs, name), "--config", d.file)
+	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
+		"AWS_ENDPOINT_URL="+d.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it has ended by itself, or the test failed
+		_ = cmd.Wait()
+	})
+	return cmd, &log
+}
+
+func (d *depot) find() {
+	d.t.Helper()
+	cmd, log := d.start("jobfinder")
+	if err := cmd.Wait(); err != nil {
+		d.t.Fatalf("jobfinder: %v\n%s", err, log)
+	}
+}
+
+func (d *depot) until(what string, holds func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			visible, flying, _ := d.queue.Depth()
+			d.t.Fatalf("it never came about that %s; %d messages visible, %d in flight", what, visible, flying)
+		}
+	}
+}
+
+// settled reports whether the queue is empty and the ledger says DONE of every object.
+func (d *depot) settled() bool {
+	visible, flying, delayed := d.queue.Depth()
+	if visible+flying+delayed > 0 || d.ledger.Len() == 0 {
+		return false
+	}
+	done := true
+	d.ledger.Items(func(raw []byte) bool {
+		done = done && bytes.Contains(raw, []byte(`"DONE"`))
+		return true
+	})
+	return done
+}
+
+func (d *depot) verify(key string) {
+	d.t.Helper()
+	copied, original := d.dst.Get(key), d.src.Get(key)
+	if copied == nil || copied.Sum != original.Sum || copied.Size() != original.Size() {
+		d.t.Errorf("%q was not copied whole", key)
+	}
+	if n := d.dst.OpenUploads(); n != 0 {
+		d.t.Errorf("%d uploads are open", n)
+	}
+}
+
+// The whole bookkeeping of a giant of 1 GiB with default settings: at most 70 calls of queue and tables.
+func TestCallsOfAGiant(t *testing.T) {
+	d := newDepot(t)
+	const key = "giant \"of\\\n1 GiB"
+	d.src.PutPattern(key, 1<<30, 7)
+	d.find()
+	found := d.aws.Stats().Operations
+	worker, log := d.start("jobworker")
+	d.until("the giant is copied", d.settled)
+	all := d.aws.Stats().Operations
+	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = worker.Wait() // by a signal
+	d.verify(key)
+	var calls int64
+	for op, n := range all {
+		n -= found[op]
+		if op == "ReceiveMessage" {
+			n = min(n, 18) // an object, 16 parts and a completion; waiting for more costs the same without a giant
+		}
+		calls += n
+	}
+	t.Logf("%d calls of queue and tables: %v", calls, all)
+	if calls += found["SendMessageBatch"]; calls > 70 {
+		t.Errorf("%d calls of queue and tables, of which the finder made %v\n%s", calls, found, log)
+	}
+}
+
+// Four workers share a giant; three are killed one after the other. The messages that they held reappear.
+func TestGiantOutlivesItsWorkers(t *testing.T) {
+	d := newDepot(t)
+	d.src.PutPattern("giant", 1<<30+12345, 7)
+	var parts atomic.Int64
+	d.dstSim.SetFault(func(c s3sim.Call) s3sim.Fault {
+		if c.Op == "UploadPart" {
+			parts.Add(1)
+			return s3sim.Fault{Latency: 500 * time.Millisecond}
+		}
+		return s3sim.Fault{}
+	})
+	d.find()
+	var workers []*exec.Cmd
+	var logs []*bytes.Buffer
+	for range 4 {
+		w, log := d.start("jobworker")
+		workers, logs = append(workers, w), append(logs, log)
+	}
+	for n, w := range workers[:3] {
+		began := parts.Load()
+		d.until(fmt.Sprintf("parts were sent before worker %d is killed", n+1), func() bool { return parts.Load() > began || d.settled() })
+		if err := w.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		_ = w.Wait() // killed
+		d.ahead.Add(int64(16 * time.Minute))
+	}
+	// A call that was waiting for messages when its worker was killed may have been given some since.
+	forward := time.Now().Add(10 * time.Second)
+	d.until("the giant is copied", func() bool {
+		if time.Now().After(forward) {
+			d.ahead.Add(int64(16 * time.Minute))
+			forward = time.Now().Add(10 * time.Second)
+		}
+		return d.settled()
+	})
+	if err := workers[3].Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	_ = workers[3].Wait()
+	d.verify("giant")
+	t.Logf("%d parts were begun for 17", parts.Load())
+	if t.Failed() {
+		t.Log(logs[3].String())
+	}
+}
