@@ -21,6 +21,7 @@ import (
 
 	"github.com/datatransferhub/dth/worker/awssim"
 	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/message"
 	"github.com/datatransferhub/dth/worker/pass"
@@ -58,7 +59,9 @@ type stack struct {
 	src, dst *s3sim.Sim
 	aws      *awssim.Sim
 	queue    *awssim.Queue
+	dead     *awssim.Queue
 	runs     *runaws.Runs
+	ledger   *ledgeraws.Ledger
 	file     string
 }
 
@@ -72,7 +75,8 @@ func newStack(t *testing.T) *stack {
 	}
 	s.src.Bucket("source-bucket").Fill(s3sim.Synthetic{N: objects, Format: s3sim.Hex, Size: 100, ChangedEvery: 100})
 	s.dst.Bucket("destination-bucket").Fill(s3sim.Synthetic{N: objects, Format: s3sim.Hex, Size: 100, Prefix: "copy/", MissingEvery: 16})
-	s.queue = s.aws.CreateQueue("objects", awssim.QueueOptions{})
+	s.dead = s.aws.CreateQueue("dead", awssim.QueueOptions{})
+	s.queue = s.aws.CreateQueue("objects", awssim.QueueOptions{MaxReceives: 5, DeadLetters: s.dead})
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(s.aws.URL()), Credentials: credentials.NewStaticCredentialsProvider("test", "test", "")}
 	tables := dynamodb.NewFromConfig(cfg)
 	_, err := tables.CreateTable(t.Context(), ledgeraws.TableInput("ledger"))
@@ -80,6 +84,9 @@ func newStack(t *testing.T) *stack {
 	_, err = tables.CreateTable(t.Context(), runaws.TableInput("runs"))
 	s.must(err)
 	s.runs = runaws.Open(cfg, "runs", retry.Policy{})
+	s.ledger, err = ledgeraws.Open(t.Context(), cfg, "ledger", retry.Policy{})
+	s.must(err)
+	t.Cleanup(s.ledger.Close)
 	s.configure(map[string]string{})
 	return s
 }
@@ -94,7 +101,7 @@ func (s *stack) configure(more map[string]string) {
 		parameters[name] = value
 	}
 	document, err := json.Marshal(map[string]any{
-		"stackName": "test", "region": "us-east-1", "queueUrl": s.queue.URL(), "ledgerTable": "ledger", "runTable": "runs", "parameters": parameters,
+		"stackName": "test", "region": "us-east-1", "queueUrl": s.queue.URL(), "deadLetterQueueUrl": s.dead.URL(), "ledgerTable": "ledger", "runTable": "runs", "parameters": parameters,
 	})
 	s.must(err)
 	s.must(os.WriteFile(s.file, document, 0o600))
@@ -302,6 +309,24 @@ func TestOneFinderAtATime(t *testing.T) {
 	var exit *exec.ExitError
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 143 || s.queued() != 0 || s.src.Stats().Requests != 0 {
 		t.Errorf("%v, %d messages, %d calls\n%s", err, s.queued(), s.src.Stats().Requests, stderr)
+	}
+}
+
+// What nobody could copy is a failed object on record before anything is listed.
+func TestDeadLettersAreOnRecord(t *testing.T) {
+	s := newStack(t)
+	s.configure(map[string]string{"srcPrefix": "00"})
+	body, err := message.Object{Run: "earlier", Key: "deadly", Size: 1, ETag: "e", Op: message.Copy}.Encode()
+	s.must(err)
+	s.dead.Send(body)
+	s.dead.Send("hello")
+	r := s.whole()
+	if r.State != run.Copying || r.DeadLetters != 1 || r.Unreadable != 1 {
+		t.Errorf("the run is %+v", r)
+	}
+	rows, err := s.ledger.Get(t.Context(), []string{"deadly"})
+	if s.must(err); rows["deadly"].Status != ledger.Failed || rows["deadly"].RunID != "earlier" {
+		t.Errorf("the record is %+v", rows)
 	}
 }
 

@@ -125,6 +125,7 @@ type program struct {
 	source, destination *storeaws.Bucket
 	lists               finder.Getter // holds the prefix list
 	queue               *queueaws.Queue
+	dead                *queueaws.Queue // nil: the stack has no dead-letter queue
 	ledger              *ledgeraws.Ledger
 	runs                *runaws.Runs
 	uploads             *multipartaws.Records
@@ -177,6 +178,9 @@ func (p *program) openRecords(ctx context.Context, cfg aws.Config) error {
 	if p.queue, err = queueaws.Open(ctx, cfg, p.cfg.QueueURL, queueaws.Options{}); err != nil {
 		return err
 	}
+	if err = p.openDeadLetters(ctx, cfg); err != nil {
+		return err
+	}
 	if p.ledger, err = ledgeraws.Open(ctx, cfg, p.cfg.LedgerTable, retry.Policy{}); err != nil {
 		return err
 	}
@@ -221,7 +225,7 @@ func (p *program) plan(ctx context.Context, out io.Writer) error {
 func (p *program) pass(ctx context.Context, out io.Writer) error {
 	r, err := pass.Run(ctx, pass.Config{
 		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists,
-		Queue: p.queue, Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight,
+		Queue: p.queue, Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
 		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
 	})
 	if err != nil {

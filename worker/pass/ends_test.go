@@ -35,6 +35,7 @@ type end struct {
 
 	mu    sync.Mutex
 	calls int
+	given int // objects
 	fail  error // of calls from that number on
 	from  int
 }
@@ -75,6 +76,9 @@ func (e *end) List(ctx context.Context, r store.ListRequest) (*store.Page, error
 	if i < len(e.keys) {
 		page.Next = strconv.Itoa(i)
 	}
+	e.mu.Lock()
+	e.given += len(page.Objects)
+	e.mu.Unlock()
 	return page, nil
 }
 

@@ -89,12 +89,13 @@ func (p *pass) progress(n finder.Progress) {
 // unfinished returns the newest run when its finder broke off; it is zero when there is nothing to continue. Older ones
 // nobody will continue: their records say so from now on.
 func (c *Config) unfinished(ctx context.Context) (run.Run, error) {
-	runs, err := c.recent(ctx, func(r *run.Run) bool { return r.State != run.Skipped })
+	made := func(r *run.Run) bool { return r.State != run.Skipped && !r.OfEvents() }
+	runs, err := c.recent(ctx, made)
 	if err != nil {
 		return run.Run{}, err
 	}
 	var found run.Run
-	newest := true
+	newest := true // of those that were made
 	for i := range runs {
 		r := &runs[i]
 		if r.State == run.Finding && newest && (c.RunID == "" || c.RunID == r.ID) {
@@ -104,7 +105,7 @@ func (c *Config) unfinished(ctx context.Context) (run.Run, error) {
 				return run.Run{}, err
 			}
 		}
-		newest = newest && r.State == run.Skipped
+		newest = newest && !made(r)
 	}
 	return found, nil
 }

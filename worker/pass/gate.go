@@ -52,7 +52,7 @@ func (c *Config) gate(ctx context.Context, now time.Time) (string, error) {
 
 // before returns the newest run that was made; nil when there is none.
 func (c *Config) before(ctx context.Context) (*run.Run, error) {
-	made := func(r *run.Run) bool { return r.State != run.Skipped && r.State != run.Failed }
+	made := func(r *run.Run) bool { return r.State != run.Skipped && r.State != run.Failed && !r.OfEvents() }
 	runs, err := c.recent(ctx, made)
 	if err != nil {
 		return nil, err

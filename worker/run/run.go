@@ -25,6 +25,9 @@ const (
 	Skipped State = "SKIPPED" // the gate was closed; Error says why
 )
 
+// TriggerEvent is the trigger of runs that no finder made: workers count in them what events caused.
+const TriggerEvent = "event"
+
 // Run is one pass of a task.
 type Run struct {
 	ID       string

@@ -9,17 +9,17 @@ import (
 
 // Superseded returns the ids of the runs that a newer one has made superfluous: those that began before the newest run
 // whose finder is through. That one has looked at both ends since and has queued again whatever still differed, so
-// object messages of the older ones can be dropped. The runs that count a day's events have no finder.
+// object messages of the older ones can be dropped. Runs that only count what events caused have no part in this.
 func Superseded(runs []Run) map[string]bool {
 	var newest *Run
 	for i := range runs {
-		if runs[i].Trigger != "event" && runs[i].Through() && (newest == nil || runs[i].compare(newest) > 0) {
+		if runs[i].Through() && (newest == nil || runs[i].compare(newest) > 0) {
 			newest = &runs[i]
 		}
 	}
 	out := map[string]bool{}
 	for i := range runs {
-		if newest != nil && runs[i].Trigger != "event" && runs[i].compare(newest) < 0 {
+		if newest != nil && !runs[i].OfEvents() && runs[i].compare(newest) < 0 {
 			out[runs[i].ID] = true
 		}
 	}
@@ -30,10 +30,13 @@ func Superseded(runs []Run) map[string]bool {
 func (r *Run) Through() bool {
 	switch r.State {
 	case Copying, Proving, Done:
-		return true
+		return !r.OfEvents()
 	}
 	return false
 }
+
+// OfEvents reports whether the run only counts what events caused: it has no finder, and its queue never ends.
+func (r *Run) OfEvents() bool { return r.Trigger == TriggerEvent }
 
 // compare orders runs as Latest does, the oldest first.
 func (r *Run) compare(o *Run) int {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSuperseded(t *testing.T) {
-	// Runs are written as their states, the oldest first; each is named by its place.
+	// Runs are written as their states, the oldest first; each is named by its place. A run of events is in brackets.
 	for _, c := range []struct{ runs, want string }{
 		{"", ""},
 		{"FINDING", ""},
@@ -22,11 +22,17 @@ func TestSuperseded(t *testing.T) {
 		{"DONE PROVING FINDING", "0"},
 		{"FAILED SKIPPED FINDING DONE SKIPPED FINDING", "0 1 2"},
 		{"DONE COPYING DONE COPYING", "0 1 2"},
+		{"COPYING (COPYING)", ""},
+		{"(COPYING) COPYING (COPYING) DONE (DONE)", "1"},
 	} {
 		var runs []run.Run
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		for i, state := range strings.Fields(c.runs) {
-			runs = append(runs, run.Run{ID: string(rune('0' + i)), State: run.State(state), Started: start.Add(time.Duration(i/2) * time.Hour)})
+			r := run.Run{ID: string(rune('0' + i)), State: run.State(strings.Trim(state, "()")), Started: start.Add(time.Duration(i/2) * time.Hour)}
+			if strings.HasPrefix(state, "(") {
+				r.Trigger = run.TriggerEvent
+			}
+			runs = append(runs, r)
 		}
 		for range 2 { // in any order
 			got := slices.Sorted(maps.Keys(run.Superseded(runs)))
