@@ -70,7 +70,11 @@ func newDepot(t *testing.T) *depot {
 // start starts a program; the returned text is its log, for when it has ended.
 func (d *depot) start(name string) (*exec.Cmd, *bytes.Buffer) {
 	d.t.Helper()
-	cmd := exec.Command(filepath.Join(programs, name), "--config", d.file)
+	args := []string{"--config", d.file}
+	if name == "jobworker" {
+		args = append(args, "--receive-wait", "2s")
+	}
+	cmd := exec.Command(filepath.Join(programs, name), args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+d.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")

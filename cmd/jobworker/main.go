@@ -48,10 +48,14 @@ func main() {
 func start(ctx context.Context, args []string) error {
 	var reference string
 	var printVersion bool
+	var patience patience
 	fs := flag.NewFlagSet("jobworker", flag.ContinueOnError)
 	fs.Usage = func() { fmt.Fprint(os.Stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&reference, "config", "", "the configuration document: a file, ssm:NAME or s3://BUCKET/KEY")
 	fs.BoolVar(&printVersion, "version", false, "print the version")
+	fs.DurationVar(&patience.probe, "probe-every", time.Minute, "how often an endpoint that is out of reach is looked at, and its secret read anew")
+	fs.DurationVar(&patience.silence, "silence", time.Minute, "how long a connection may stay silent")
+	fs.DurationVar(&patience.receive, "receive-wait", 20*time.Second, "how long a receive waits for messages; 1s..20s")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
@@ -65,10 +69,32 @@ func start(ctx context.Context, args []string) error {
 	case reference == "":
 		return command.UsageError(errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY"))
 	}
-	return work(ctx, reference)
+	if err := patience.check(); err != nil {
+		return command.UsageError(err)
+	}
+	return work(ctx, reference, patience)
 }
 
-func work(ctx context.Context, reference string) error {
+// patience is how long a worker waits for what.
+type patience struct{ probe, silence, receive time.Duration }
+
+func (p *patience) check() error {
+	for _, f := range []struct {
+		name              string
+		value, least, most time.Duration
+	}{
+		{"probe-every", p.probe, time.Second, time.Hour},
+		{"silence", p.silence, time.Second, time.Hour},
+		{"receive-wait", p.receive, time.Second, 20 * time.Second},
+	} {
+		if f.value < f.least || f.value > f.most {
+			return fmt.Errorf("--%s: %s: allowed is %s to %s", f.name, f.value, f.least, f.most)
+		}
+	}
+	return nil
+}
+
+func work(ctx context.Context, reference string, p patience) error {
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
@@ -84,7 +110,7 @@ func work(ctx context.Context, reference string) error {
 	if cfg.Region != "" {
 		own.Region = cfg.Region
 	}
-	o := storeaws.Options{AWS: own, Secrets: storeaws.NewSecretsManager(own)}
+	o := storeaws.Options{AWS: own, Secrets: storeaws.NewSecretsManager(own), Progress: p.silence, RefreshEvery: p.probe}
 	source, err := storeaws.Open(ctx, cfg.Job.Source, o)
 	if err != nil {
 		return command.UsageError(fmt.Errorf("source: %w", err))
@@ -116,7 +142,9 @@ func work(ctx context.Context, reference string) error {
 		Job: cfg.Job, Source: source, Destination: destination, Shared: destination.Shares(source), PrefixFile: lists,
 		Queue: q, Ledger: ledger, Runs: runaws.Open(own, cfg.RunTable, retry.Policy{}), Uploads: multipartaws.Open(own, cfg.RunTable, retry.Policy{}),
 		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log,
-		Tune: func(c *consume.Config, _ *transfer.Config) { c.FinishReceives = true },
+		Tune: func(c *consume.Config, _ *transfer.Config) {
+			c.FinishReceives, c.ReceiveWait, c.ProbeEvery = true, p.receive, p.probe
+		},
 	})
 	if err != nil {
 		return command.UsageError(err)
