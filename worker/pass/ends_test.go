@@ -35,7 +35,7 @@ type end struct {
 
 	mu    sync.Mutex
 	calls int
-	given int // objects
+	given int   // objects
 	fail  error // of calls from that number on
 	from  int
 }
