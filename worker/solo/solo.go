@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/datatransferhub/dth/worker/closing"
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/failure"
@@ -274,19 +275,14 @@ func (t *transferring) drained(ctx context.Context, c *consume.Consumer) error {
 // prove compares both ends once more, without queuing anything.
 func (t *transferring) prove(ctx context.Context, r *run.Run, res *Result) error {
 	r.State = run.Proving
-	var proof *proof
-	_, err := finder.Pass(ctx, finder.Config{
+	proof, err := closing.Prove(ctx, finder.Config{
 		Job: t.Job, Source: t.Source, Destination: t.Destination, PrefixFile: t.PrefixFile, Ledger: t.Ledger, SpillDir: t.SpillDir, Concurrency: t.ListConcurrency,
-		Sinks: func() []diff.Sink {
-			proof = newProof(t.Ledger, t.RunID, t.began)
-			return []diff.Sink{finder.Held(proof, t.SpillDir)}
-		},
-	})
+	}, t.Ledger, t.began, nil)
 	if err != nil {
-		return fmt.Errorf("proving the agreement: %w", err)
+		return err
 	}
-	res.Proved, res.Newer, res.Named = true, proof.newer, proof.named
-	r.Remaining = proof.remaining
+	res.Proved, res.Newer, res.Named = true, proof.Newer, proof.Named
+	r.Proved, r.Newer, r.Named, r.Remaining = true, proof.Newer, proof.Named, proof.Remaining
 	return nil
 }
 
