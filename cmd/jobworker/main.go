@@ -80,7 +80,7 @@ type patience struct{ probe, silence, receive time.Duration }
 
 func (p *patience) check() error {
 	for _, f := range []struct {
-		name              string
+		name               string
 		value, least, most time.Duration
 	}{
 		{"probe-every", p.probe, time.Second, time.Hour},
