@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -384,30 +385,46 @@ func (b *brokenLedger) Put(ctx context.Context, r ledger.Record, e *ledger.Revis
 	return b.Ledger.Put(ctx, r, e)
 }
 
-func TestGateHalvesAndGrows(t *testing.T) {
-	g := consume.NewGate(8, 64)
-	begin := g.Limit()
-	ctx := context.Background()
-	for range 4 {
-		if err := g.Acquire(ctx); err != nil {
-			t.Fatal(err)
+// A store that refuses everything halves the limit each second, one that refuses a few at any speed leaves work to do, and
+// good times bring the limit back.
+func TestGateFollowsWhatAnEndTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := consume.NewGate(8, 64)
+		ctx := t.Context()
+		second := func(refused func(i int) bool) int { // a second of objects that take a tenth of it each
+			for range 10 {
+				n := g.Limit()
+				for range n {
+					if err := g.Acquire(ctx); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(100 * time.Millisecond)
+				for i := range n {
+					g.Release(refused(i))
+				}
+			}
+			return g.Limit()
 		}
-	}
-	g.Release(true)
-	if g.Limit() != begin/2 {
-		t.Errorf("limit %d after %d was throttled", g.Limit(), begin)
-	}
-	g.Release(true) // of the same moment: counts once
-	if g.Limit() != begin/2 {
-		t.Errorf("limit %d: one moment counted twice", g.Limit())
-	}
-	for range 3000 {
-		if err := g.Acquire(ctx); err != nil {
-			t.Fatal(err)
+		all := func(int) bool { return true }
+		for _, want := range []int{18, 9, 4, 2, 1, 1} {
+			if got := second(all); got != want {
+				t.Errorf("limit %d while everything is refused, want %d", got, want)
+			}
 		}
-		g.Release(false)
-	}
-	if g.Limit() != 64 {
-		t.Errorf("limit %d after 3000 good ones, want 64", g.Limit())
-	}
+		none := func(int) bool { return false }
+		for range 10 {
+			second(none)
+		}
+		if g.Limit() != 64 {
+			t.Errorf("limit %d after ten good seconds, want 64", g.Limit())
+		}
+		fifth := func(i int) bool { return i%5 == 0 }
+		for range 30 {
+			second(fifth)
+		}
+		if got := g.Limit(); got < 16 {
+			t.Errorf("limit %d where a fifth is refused at any speed", got)
+		}
+	})
 }
