@@ -17,6 +17,7 @@ type Table struct {
 	mu         sync.RWMutex
 	partitions map[string]map[string][]byte // hash key, then range key ("" where the table has none)
 	n          int
+	watch      func(raw []byte)
 }
 
 // Index names the key attributes of a table or a secondary index. Range is empty where there is none.
@@ -64,6 +65,13 @@ func (t *Table) Items(do func(raw []byte) bool) {
 	}
 }
 
+// Watch has do called with every item that is written from now on, in the order of the writes. do must not call the table.
+func (t *Table) Watch(do func(raw []byte)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.watch = do
+}
+
 // keyOf returns the key of an item.
 func (x Index) keyOf(it item) (hash, rng string, err error) {
 	h, ok := decodeValue(it[x.Hash])
@@ -92,6 +100,9 @@ func (t *Table) set(hash, rng string, raw []byte) {
 		t.n++
 	}
 	p[rng] = raw
+	if t.watch != nil {
+		t.watch(raw)
+	}
 }
 
 func (t *Table) remove(hash, rng string) {

@@ -95,15 +95,16 @@ func (l *lastWord) object(ctx context.Context, m message.Object, dead error) tra
 		return transfer.Outcome{Err: err}
 	}
 	expect := &ledger.Revision{}
+	var found *ledger.Record
 	if row, there := rows[m.Key]; there {
 		told := row.RunID == m.Run && row.Status != ledger.InProgress || m.Sequencer != "" && event.Compare(row.Sequencer, m.Sequencer) >= 0
 		if told || row.FinishedAt.After(m.Modified) && row.Status == ledger.Done && row.SourceETag == m.ETag {
 			return transfer.Outcome{Settled: true}
 		}
 		r := row.Revision()
-		expect = &r
+		expect, found = &r, &row
 	}
-	return transfer.Outcome{Status: ledger.Failed, Err: dead, Size: m.Size, SourceETag: m.ETag, Expect: expect, Sequencer: m.Sequencer}
+	return transfer.Outcome{Status: ledger.Failed, Err: dead, Size: m.Size, SourceETag: m.ETag, Expect: expect, Found: found, Sequencer: m.Sequencer}
 }
 
 // upload is noted as failed, for the controller to end it.

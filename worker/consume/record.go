@@ -1,9 +1,9 @@
 package consume
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,24 +139,32 @@ func (r *recorder) commit(ctx context.Context, batch []entry) {
 		if batch[i].outcome.Status != "" {
 			r.seq++
 			rows = append(rows, i)
-			puts = append(puts, ledger.Put{Record: r.row(&batch[i], r.seq), Expect: batch[i].outcome.Expect})
+			put := ledger.Put{Record: r.row(&batch[i], r.seq), Expect: batch[i].outcome.Expect}
+			put.Record.Replace(batch[i].outcome.Found)
+			puts = append(puts, put)
 		}
 	}
 	outcomes := r.write(ctx, puts)
 	touched := map[string]bool{}
 	failed := map[int]bool{}
+	var lost unrecorded
 	for n, i := range rows {
 		if err := outcomes[n].Err; err != nil {
 			failed[i] = true
-			r.unwritten(ctx, batch[i], err)
+			lost.add(batch[i].key, r.unwritten(ctx, batch[i], err))
 			continue
 		}
-		r.count(ctx, puts[n].Record, outcomes[n].Replaced)
+		replaced := outcomes[n].Replaced
+		if out := &batch[i].outcome; replaced == nil && out.Expect != nil {
+			replaced = out.Found // the answer to the write was lost, which replaced what it expected
+		}
+		r.count(ctx, puts[n].Record, replaced)
 		touched[puts[n].Record.RunID] = true
 		if r.c.OnOutcome != nil {
 			r.c.OnOutcome(puts[n].Record)
 		}
 	}
+	lost.log(r.c.Log)
 	for id := range touched {
 		if err := r.flush(ctx, id); err != nil {
 			// Without counters that cover them the messages must come again.
@@ -173,14 +181,46 @@ func (r *recorder) commit(ctx context.Context, batch []entry) {
 	r.deletes.Go(func() { r.finish(ctx, settled) })
 }
 
+// unrecorded are outcomes of a batch that could not be recorded: mostly all of them, for one reason.
+type unrecorded struct {
+	objects int
+	key     string // of the first
+	err     error
+}
+
+func (u *unrecorded) add(key string, err error) {
+	if err == nil {
+		return
+	}
+	if u.objects++; u.err == nil {
+		u.key, u.err = key, err
+	}
+}
+
+func (u *unrecorded) log(log *slog.Logger) {
+	if u.err != nil {
+		log.Error("recording failed; the objects will be looked at again", "objects", u.objects, "first", u.key, "error", u.err)
+	}
+}
+
 // unwritten handles an outcome that is not on record. When somebody else wrote the record meanwhile, the object is looked
-// at again, which a fresh message asks for: the present one has done nothing wrong.
-func (r *recorder) unwritten(ctx context.Context, e entry, err error) {
+// at again, which a fresh message asks for: the present one has done nothing wrong. Otherwise its message is handed back, and
+// the error returned.
+func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 	conflict := errors.Is(err, ledger.ErrConflict)
-	if conflict && r.agrees(ctx, &e) {
+	var row *ledger.Record
+	if conflict {
+		row = r.agreeing(ctx, &e)
+	}
+	if row != nil {
+		if !r.covered(ctx, row) {
+			// Its writer may be dead. Then the present message is the one that has the object counted.
+			r.c.release(ctx, e.message, r.c.HandBack)
+			return nil
+		}
 		e.outcome.Follow = nil // whoever was first sends it
 		r.deletes.Go(func() { r.finish(ctx, []entry{e}) })
-		return
+		return nil
 	}
 	if undo := e.outcome.Undo; conflict && undo != nil {
 		if undoErr := undo(ctx); undoErr != nil {
@@ -196,22 +236,25 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) {
 			r.deletes.Go(func() {
 				r.finish(ctx, []entry{{message: e.message, remove: true, outcome: transfer.Outcome{After: e.outcome.After}}})
 			})
-			return
+			return nil
 		}
 	}
-	r.c.Log.Error("recording failed; the object will be looked at again", "key", e.key, "error", err)
 	r.c.release(ctx, e.message, r.c.HandBack)
+	return err
 }
 
-// agrees reports whether the record that somebody else wrote says the same: two messages about one version.
-func (r *recorder) agrees(ctx context.Context, e *entry) bool {
+// agreeing returns the record that somebody else wrote when it says the same: two messages about one version. Otherwise nil.
+func (r *recorder) agreeing(ctx context.Context, e *entry) *ledger.Record {
 	rows, err := r.c.Ledger.Get(ctx, []string{e.key})
 	row, there := rows[e.key]
 	o := &e.outcome
 	if err != nil || !there || row.Status != o.Status || row.SourceETag != o.SourceETag {
-		return false
+		return nil
 	}
-	return row.Status == ledger.InProgress || row.Status == ledger.Done && row.DestinationETag == o.DestinationETag
+	if row.Status == ledger.InProgress || row.Status == ledger.Done && row.DestinationETag == o.DestinationETag {
+		return &row
+	}
+	return nil
 }
 
 // write puts the rows, as a batch where the ledger can, else many at a time.
@@ -272,41 +315,28 @@ func (r *recorder) count(ctx context.Context, rec ledger.Record, replaced *ledge
 		addRecord(t, *replaced, -1)
 	default:
 		// Its writer may be about to count it, or dead. Which of the two, its counters will tell.
-		t.Pending = append(t.Pending, run.Correction{
-			Worker: replaced.Worker, Seq: replaced.Seq, Outcome: OutcomeName(*replaced), Error: errorClass(*replaced), Bytes: replaced.Size,
-		})
+		pending := correction(replaced.Prior())
+		for _, p := range replaced.Before {
+			pending.Before = append(pending.Before, correction(p))
+		}
+		t.Pending = append(t.Pending, pending)
 	}
 	t.Seq = max(t.Seq, rec.Seq)
 }
 
+func correction(p ledger.Prior) run.Correction {
+	return run.Correction{Worker: p.Worker, Seq: p.Seq, Outcome: p.Outcome, Error: p.Class, Bytes: p.Size}
+}
+
 func addRecord(t *run.Counters, rec ledger.Record, n int64) {
-	name := OutcomeName(rec)
+	name := rec.Outcome()
 	tally := t.Outcomes[name]
 	tally.Objects += n
 	tally.Bytes += n * rec.Size
 	t.Outcomes[name] = tally
-	if class := errorClass(rec); class != "" {
+	if class := rec.Class(); class != "" {
 		t.Errors[class] += n
 	}
-}
-
-// errorClass is the class under which a failed record is counted; empty for others.
-func errorClass(rec ledger.Record) string {
-	if rec.Status != ledger.Failed {
-		return ""
-	}
-	return cmp.Or(rec.ErrorClass, string(failure.Other))
-}
-
-// OutcomeName is the name under which a record is counted: its status, DONE and SKIPPED with how or why.
-func OutcomeName(rec ledger.Record) string {
-	switch {
-	case rec.Status == ledger.Done && rec.Method != "":
-		return string(rec.Status) + ":" + rec.Method
-	case rec.Status == ledger.Skipped && rec.Error != "":
-		return string(rec.Status) + ":" + rec.Error
-	}
-	return string(rec.Status)
 }
 
 // covered reports whether a record is already in the counters of the worker that wrote it.

@@ -203,7 +203,7 @@ func (y *yard) until(what string, holds func() bool) {
 		if time.Now().After(end) {
 			n := map[string]int{}
 			for _, o := range y.outcomes {
-				n[consume.OutcomeName(o)+" "+o.Key+" "+o.SourceETag]++
+				n[o.Outcome()+" "+o.Key+" "+o.SourceETag]++
 			}
 			for k, v := range n {
 				y.t.Logf("%d %s", v, k)
@@ -252,7 +252,7 @@ func (y *yard) counted(runID string, keys ...string) {
 	want := map[string]int64{}
 	for _, r := range rows {
 		if r.RunID == runID {
-			want[consume.OutcomeName(r)]++
+			want[r.Outcome()]++
 		}
 	}
 	all, err := y.runs.Counters(context.Background(), runID)

@@ -4,9 +4,12 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
+
+	"github.com/datatransferhub/dth/worker/failure"
 )
 
 // Status is the outcome that a record tells.
@@ -42,6 +45,56 @@ type Record struct {
 	Bytes           int64 // moved through the worker
 	Worker          string
 	Seq             int64 // position in the worker's own sequence of outcomes; with Worker, the revision
+	// Before are records of the same run that this one replaced, the latest first: if its writer dies before it counts
+	// this one, whoever replaces it has to know what was counted of the object.
+	Before []Prior
+}
+
+// Prior is what is remembered of a record that was replaced.
+type Prior struct {
+	Worker  string `json:"w"`
+	Seq     int64  `json:"n"`
+	Outcome string `json:"o"`
+	Class   string `json:"c,omitempty"` // of the error, of a failed object
+	Size    int64  `json:"s,omitempty"`
+}
+
+// maxPriors bounds how many are remembered: writers that died one after the other over one object.
+const maxPriors = 5
+
+// Replace sets what a record remembers of the one that it replaces, nil when there is none. Adapters call it in Put, as far
+// as they know what is replaced.
+func (r *Record) Replace(old *Record) {
+	r.Before = nil
+	if old == nil || old.RunID != r.RunID || old.Revision() == r.Revision() {
+		return
+	}
+	r.Before = append([]Prior{old.Prior()}, old.Before...)
+	r.Before = r.Before[:min(len(r.Before), maxPriors)]
+}
+
+// Prior returns what is remembered of this record when it is replaced.
+func (r *Record) Prior() Prior {
+	return Prior{Worker: r.Worker, Seq: r.Seq, Outcome: r.Outcome(), Class: r.Class(), Size: r.Size}
+}
+
+// Outcome is the name under which the record is counted: its status, of DONE and SKIPPED with how or why.
+func (r *Record) Outcome() string {
+	switch {
+	case r.Status == Done && r.Method != "":
+		return string(r.Status) + ":" + r.Method
+	case r.Status == Skipped && r.Error != "":
+		return string(r.Status) + ":" + r.Error
+	}
+	return string(r.Status)
+}
+
+// Class is the class under which a failed record is counted; empty for others.
+func (r *Record) Class() string {
+	if r.Status != Failed {
+		return ""
+	}
+	return cmp.Or(r.ErrorClass, string(failure.Other))
 }
 
 // Revision identifies one write of a record. The zero Revision is "no record".
@@ -71,7 +124,8 @@ type Ledger interface {
 	// Put writes a record and returns the one it replaced, nil when there was none. With expect
 	// not nil, the write happens only when the stored revision is *expect; otherwise ErrConflict.
 	// A record that is there already in this very revision counts as written: the answer to an
-	// earlier attempt was lost. What that one replaced is not known any more, so nil is returned.
+	// earlier attempt was lost. A record of the same run that this attempt replaced is returned all
+	// the same; one that was expected, or of another run, may not be known any more: then nil is.
 	// Keys are UTF-8; of Error, what Bounded leaves is stored.
 	Put(ctx context.Context, record Record, expect *Revision) (*Record, error)
 

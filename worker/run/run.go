@@ -96,6 +96,23 @@ type Correction struct {
 	Outcome string
 	Error   string // class, of a failed object
 	Bytes   int64
+	// Before are the records that this one had replaced itself, the latest first. If its writer never counted it, the first
+	// of them that is covered is to be taken off in its place: whoever counted that one has seen to those before it.
+	Before []Correction `json:",omitempty" dynamodbav:",omitempty"`
+}
+
+// applies returns what of a correction is to be taken off, nil when nothing is. covered are the highest sequence numbers that
+// counters cover, by worker.
+func (c *Correction) applies(covered map[string]int64) *Correction {
+	if covered[c.Worker] >= c.Seq {
+		return c
+	}
+	for i := range c.Before {
+		if b := &c.Before[i]; covered[b.Worker] >= b.Seq {
+			return b
+		}
+	}
+	return nil
 }
 
 // Totals are the counters of a run over all workers.
@@ -126,8 +143,9 @@ func Total(all []Counters) Totals {
 		}
 	}
 	for _, c := range all {
-		for _, p := range c.Pending {
-			if covered[p.Worker] < p.Seq {
+		for i := range c.Pending {
+			p := c.Pending[i].applies(covered)
+			if p == nil {
 				continue
 			}
 			t.add(p.Outcome, -1, -p.Bytes)

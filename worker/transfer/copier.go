@@ -120,6 +120,8 @@ type Outcome struct {
 	// Expect is the revision of the ledger's record that the outcome was reached upon; nil: any. When another is there,
 	// the object is looked at again.
 	Expect *ledger.Revision
+	// Found is the record that Expect is the revision of; nil: none was there.
+	Found *ledger.Record
 	// Sequencer is that of the newest event which the outcome answers.
 	Sequencer string
 
@@ -212,7 +214,7 @@ func (c *Copier) do(ctx context.Context, m message.Object, receives int) Outcome
 	out := c.repeat(ctx, w, attempt)
 	out.Retries, out.Throttles = w.retries.Load(), w.throttles
 	if guarded {
-		out.Expect, out.Sequencer = w.expect(), w.sequencer()
+		out.Expect, out.Found, out.Sequencer = w.expect(), w.row, w.sequencer()
 	}
 	return out
 }
@@ -392,7 +394,7 @@ func (c *Copier) reconsider(ctx context.Context, w *work) (*Outcome, error) {
 		return nil, err
 	}
 	if by := c.sameContent(ctx, w, source, there); by != "" {
-		out := w.same(source, there, by)
+		out := c.same(ctx, w, source, there, by)
 		return &out, nil
 	}
 	w.condition = store.Precondition{IfMatch: there.ETag}

@@ -220,7 +220,7 @@ func (c *Copier) completeGiant(ctx context.Context, m message.Complete) Outcome 
 	}
 	result := c.repeat(ctx, w, func(ctx context.Context, w *work) Outcome { return c.completeOnce(ctx, w, up) })
 	result.Retries, result.Throttles = w.retries.Load(), w.throttles
-	result.Expect, result.Sequencer = w.expect(), w.sequencer()
+	result.Expect, result.Found, result.Sequencer = w.expect(), w.row, w.sequencer()
 	if result.Size == 0 {
 		result.Size = up.Size
 	}
@@ -280,7 +280,7 @@ func (c *Copier) abortGiant(ctx context.Context, m message.Abort) Outcome {
 		}
 		return c.aborted(ctx, w, up)
 	})
-	result.Expect, result.Sequencer = w.expect(), w.sequencer()
+	result.Expect, result.Found, result.Sequencer = w.expect(), w.row, w.sequencer()
 	result.After = func(ctx context.Context) error { return c.Uploads.DeleteUpload(ctx, up) }
 	return result
 }

@@ -69,11 +69,9 @@ func settled(s ledger.Status) bool {
 // repeated is the outcome of an event that was delivered twice: what the record says, written once more in case the
 // process that wrote it died before it counted it.
 func (w *work) repeated() *Outcome {
-	r := w.row
-	return &Outcome{
-		Status: r.Status, Method: r.Method, Size: r.Size, Bytes: r.Bytes, SourceETag: r.SourceETag, DestinationETag: r.DestinationETag,
-		Checksum: r.Checksum, VerifiedBy: r.VerifiedBy, Expect: w.expect(), Sequencer: w.sequencer(),
-	}
+	out := recorded(w.row)
+	out.Expect, out.Found, out.Sequencer = w.expect(), w.row, w.sequencer()
+	return &out
 }
 
 // expect is the revision that the ledger must still hold.
@@ -115,7 +113,7 @@ func (c *Copier) lookOnce(ctx context.Context, w *work) Outcome {
 		return Outcome{Err: err}
 	default:
 		if by := c.sameContent(ctx, w, source, there); by != "" {
-			return w.same(source, there, by)
+			return c.same(ctx, w, source, there, by)
 		}
 		w.condition = store.Precondition{IfMatch: there.ETag}
 	}
@@ -129,10 +127,30 @@ func (c *Copier) lookOnce(ctx context.Context, w *work) Outcome {
 	return out
 }
 
-// same is the outcome of an object that was there already.
-func (w *work) same(source, there store.Info, by string) Outcome {
+// same is the outcome of an object that was there already. When an earlier delivery in this run brought it there, the
+// outcome is that of the earlier: how it was copied is not forgotten because it was asked for twice.
+func (c *Copier) same(ctx context.Context, w *work, source, there store.Info, by string) Outcome {
+	row := w.row
+	if row == nil && c.Ledger != nil {
+		// A record that cannot be read changes how the object is counted, not what is true of it.
+		if rows, err := c.Ledger.Get(ctx, []string{w.m.Key}); err == nil {
+			r := rows[w.m.Key]
+			row = &r
+		}
+	}
+	if row != nil && row.RunID == w.m.Run && row.Status == ledger.Done && row.SourceETag == source.ETag && row.DestinationETag == there.ETag {
+		return recorded(row)
+	}
 	return Outcome{
 		Status: ledger.Done, Method: MethodNone, Size: source.Size, SourceETag: source.ETag,
 		DestinationETag: there.ETag, VerifiedBy: by, Checksum: crcOf(there.Checksum),
+	}
+}
+
+// recorded is the outcome that a record tells of.
+func recorded(r *ledger.Record) Outcome {
+	return Outcome{
+		Status: r.Status, Method: r.Method, Size: r.Size, Bytes: r.Bytes, SourceETag: r.SourceETag, DestinationETag: r.DestinationETag,
+		Checksum: r.Checksum, VerifiedBy: r.VerifiedBy,
 	}
 }

@@ -2,6 +2,7 @@ package ledgeraws
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"strconv"
@@ -18,7 +19,7 @@ type attribute struct{ S, N string }
 // item is a record as the table holds it: the fields are the attributes' names. FailureShard is written only.
 type item struct {
 	ObjectKey, Status, Size, SourceETag, DestinationETag, Checksum, VerifiedBy, Sequencer, Attempts attribute
-	Method, ErrorClass, Error, StartedAt, FinishedAt, Bytes, Worker, Seq                            attribute
+	Method, ErrorClass, Error, StartedAt, FinishedAt, Bytes, Worker, Seq, Before                    attribute
 	RunID                                                                                           attribute `json:"RunId"`
 }
 
@@ -44,6 +45,10 @@ func appendItem(b []byte, r *ledger.Record) []byte {
 	b = appendTime(b, `,"StartedAt":{"S":"`, r.StartedAt)
 	b = appendTime(b, `,"FinishedAt":{"S":"`, r.FinishedAt)
 	b = appendNumber(b, `,"Bytes":{"N":"`, r.Bytes)
+	if len(r.Before) > 0 {
+		before, _ := json.Marshal(r.Before) // texts and numbers
+		b = appendText(b, `,"Before":{"S":`, string(before))
+	}
 	if r.Status == ledger.Failed {
 		b = appendText(b, `,"FailureShard":{"S":`, shardName(cmp.Or(r.ErrorClass, string(failure.Other)), shardOf(r.Key)))
 	}
@@ -116,6 +121,9 @@ func (i *item) record() (ledger.Record, error) {
 		Sequencer: i.Sequencer.S, RunID: i.RunID.S, Attempts: int(d.number("Attempts", i.Attempts)), Method: i.Method.S,
 		ErrorClass: i.ErrorClass.S, Error: i.Error.S, StartedAt: d.time("StartedAt", i.StartedAt), FinishedAt: d.time("FinishedAt", i.FinishedAt),
 		Bytes: d.number("Bytes", i.Bytes), Worker: i.Worker.S, Seq: d.number("Seq", i.Seq),
+	}
+	if i.Before.S != "" && d.err == nil {
+		d.err = json.Unmarshal([]byte(i.Before.S), &r.Before)
 	}
 	if d.err != nil {
 		return r, fmt.Errorf("ledger record of %q cannot be read: %w", r.Key, d.err)

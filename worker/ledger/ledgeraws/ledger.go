@@ -73,65 +73,97 @@ func (l *Ledger) Close() { l.wire.Close() }
 // possible reports whether a key can have a record.
 func possible(key string) bool { return key != "" && len(key) <= maxKey && utf8.ValidString(key) }
 
-// Put implements ledger.Ledger: one PutItem.
+// maxConflicts bounds how often the record of one run may change under one write.
+const maxConflicts = 20
+
+// Put implements ledger.Ledger: one PutItem, and one more where a record of the same run is replaced. A write never
+// replaces such a record unseen: if the answer to it were lost, nobody could tell any more what had been counted before.
 func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.Revision) (*ledger.Record, error) {
 	if !possible(record.Key) {
 		return nil, &failure.Error{Class: failure.DestinationRefuses, Op: "PutItem", Target: l.table, Detail: fmt.Sprintf("%q is no key of an object", record.Key)}
 	}
-	b := append(make([]byte, 0, 1024+len(record.Key)), `{"TableName":`...)
-	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","Item":`...)
-	b = appendItem(b, &record)
-	b = append(appendCondition(b, expect), '}')
+	on := expect
+	var known *ledger.Record // that the write is conditioned on
+	for range maxConflicts {
+		replaced, stored, err := l.putOnce(ctx, &record, on)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("writing the ledger: %w", err)
+		case stored == nil:
+			return replaced, nil
+		case stored.Revision() == record.Revision():
+			return known, nil // written by an attempt whose answer was lost
+		case expect != nil:
+			return nil, ledger.ErrConflict
+		}
+		revision := stored.Revision()
+		known, on = stored, &revision
+		record.Replace(stored)
+	}
+	return nil, &failure.Error{Class: failure.Server, Op: "PutItem", Target: l.table, Detail: fmt.Sprintf("the record of %q changed %d times under one write", record.Key, maxConflicts)}
+}
+
+// putOnce writes a record on condition that on is the stored revision; when on is nil, that no record of the same run is
+// stored. It returns the record that was replaced, or the stored one that was not.
+func (l *Ledger) putOnce(ctx context.Context, record *ledger.Record, on *ledger.Revision) (replaced, stored *ledger.Record, err error) {
+	b := append(make([]byte, 0, 1280+len(record.Key)), `{"TableName":`...)
+	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","ReturnValuesOnConditionCheckFailure":"ALL_OLD","Item":`...)
+	b = appendItem(b, record)
+	b = append(appendCondition(b, on, record.RunID), '}')
 	answer, err := l.wire.Do(ctx, wireaws.Call{Op: "PutItem", On: l.table, Body: b})
 	if failure.Is(err, failure.Conflict) {
-		return nil, conflict(err, record.Revision())
+		stored, err = storedInstead(err)
+		return nil, stored, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("writing the ledger: %w", err)
+		return nil, nil, err
 	}
 	var said struct{ Attributes *item }
 	if err := json.Unmarshal(answer.Body, &said); err != nil {
-		return nil, fmt.Errorf("writing the ledger: the answer cannot be read: %w", err)
+		return nil, nil, fmt.Errorf("the answer cannot be read: %w", err)
 	}
 	if said.Attributes == nil || said.Attributes.ObjectKey.S == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	old, err := said.Attributes.record()
-	if err != nil {
-		return nil, fmt.Errorf("writing the ledger: %w", err)
+	if err != nil || old.Revision() == record.Revision() {
+		return nil, nil, err
 	}
-	if old.Revision() == record.Revision() {
-		return nil, nil
-	}
-	return &old, nil
+	return &old, nil, nil
 }
 
-// appendCondition appends the parameters that make a write depend on the stored revision.
-func appendCondition(b []byte, expect *ledger.Revision) []byte {
+// appendCondition appends the condition of a write.
+func appendCondition(b []byte, on *ledger.Revision, runID string) []byte {
 	switch {
-	case expect == nil:
-		return b
-	case *expect == (ledger.Revision{}):
-		b = append(b, `,"ConditionExpression":"attribute_not_exists(ObjectKey)"`...)
-	default:
-		b = append(b, `,"ConditionExpression":"#w = :w AND #s = :s","ExpressionAttributeNames":{"#w":"Worker","#s":"Seq"},`+
-			`"ExpressionAttributeValues":{":w":{"S":`...)
-		b = append(wireaws.AppendString(b, expect.Worker), `},":s":{"N":"`...)
-		b = append(strconv.AppendInt(b, expect.Seq, 10), `"}}`...)
+	case on == nil && runID == "":
+		return append(b, `,"ConditionExpression":"attribute_not_exists(RunId)"`...)
+	case on == nil:
+		b = append(b, `,"ConditionExpression":"attribute_not_exists(RunId) OR RunId <> :r","ExpressionAttributeValues":{":r":{"S":`...)
+		return append(wireaws.AppendString(b, runID), `}}`...)
+	case *on == (ledger.Revision{}):
+		return append(b, `,"ConditionExpression":"attribute_not_exists(ObjectKey)"`...)
 	}
-	return append(b, `,"ReturnValuesOnConditionCheckFailure":"ALL_OLD"`...)
+	b = append(b, `,"ConditionExpression":"#w = :w AND #s = :s","ExpressionAttributeNames":{"#w":"Worker","#s":"Seq"},`+
+		`"ExpressionAttributeValues":{":w":{"S":`...)
+	b = append(wireaws.AppendString(b, on.Worker), `},":s":{"N":"`...)
+	return append(strconv.AppendInt(b, on.Seq, 10), `"}}`...)
 }
 
-// conflict tells a record that somebody else wrote from our own, written by an attempt whose answer was lost.
-func conflict(err error, ours ledger.Revision) error {
+// storedInstead returns the record that a refused write met; an empty one when there is none.
+func storedInstead(err error) (*ledger.Record, error) {
 	var refusal *wireaws.Refusal
 	var said struct{ Item *item }
-	if errors.As(err, &refusal) && json.Unmarshal(refusal.Body, &said) == nil && said.Item != nil {
-		if stored, err := said.Item.record(); err == nil && stored.Revision() == ours {
-			return nil
-		}
+	if !errors.As(err, &refusal) {
+		return nil, err
 	}
-	return ledger.ErrConflict
+	if err := json.Unmarshal(refusal.Body, &said); err != nil {
+		return nil, fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	if said.Item == nil {
+		return &ledger.Record{}, nil
+	}
+	r, err := said.Item.record()
+	return &r, err
 }
 
 // Get implements ledger.Ledger by consistent reads of up to a hundred keys.

@@ -84,16 +84,21 @@ func losing(cfg aws.Config, operation string) aws.Config {
 
 func TestWriteWhoseAnswerWasLost(t *testing.T) {
 	first, second := record("k", 1), record("k", 2)
+	first.RunID, second.RunID = "run", "run"
 	revision := first.Revision()
+	other := first
+	other.RunID = "another"
 	for _, c := range []struct {
 		name   string
 		before *ledger.Record
 		expect *ledger.Revision
+		want   *ledger.Record
 	}{
-		{"of a new record", nil, nil},
-		{"of a new record, with a condition", nil, &ledger.Revision{}},
-		{"over a record", &first, nil},
-		{"over a record, with a condition", &first, &revision},
+		{"of a new record", nil, nil, nil},
+		{"of a new record, with a condition", nil, &ledger.Revision{}, nil},
+		{"over a record of the same run", &first, nil, &first},
+		{"over a record of another run", &other, nil, nil},
+		{"over a record, with a condition", &first, &revision, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := standinaws.Config(t, moto.URL)
@@ -105,14 +110,16 @@ func TestWriteWhoseAnswerWasLost(t *testing.T) {
 			}
 			l := open(t, losing(cfg, "PutItem"), name)
 			old, err := l.Put(t.Context(), second, c.expect)
-			if err != nil || old != nil {
-				t.Errorf("replaced %v, %v", old, err)
+			if diff := cmp.Diff(c.want, old); err != nil || diff != "" {
+				t.Errorf("replaced: %s, %v", diff, err)
 			}
 			got, err := l.Get(t.Context(), []string{"k"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(map[string]ledger.Record{"k": second}, got); diff != "" {
+			stored := second
+			stored.Replace(c.want)
+			if diff := cmp.Diff(map[string]ledger.Record{"k": stored}, got); diff != "" {
 				t.Error(diff)
 			}
 		})

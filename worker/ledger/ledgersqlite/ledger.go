@@ -81,12 +81,14 @@ type document struct {
 	Bytes           int64         `json:"by,omitempty"`
 	Worker          string        `json:"w"`
 	Seq             int64         `json:"n"`
+
+	Before []ledger.Prior `json:"be,omitempty"`
 }
 
 func encode(r *ledger.Record) (string, error) {
 	doc, err := json.Marshal(document{
 		r.Status, r.Size, r.SourceETag, r.DestinationETag, r.Checksum, r.VerifiedBy, r.Sequencer, r.RunID, r.Attempts, r.Method,
-		r.ErrorClass, ledger.Bounded(r.Error), millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq,
+		r.ErrorClass, ledger.Bounded(r.Error), millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq, r.Before,
 	})
 	return string(doc), err
 }
@@ -99,7 +101,7 @@ func decode(key, text string) (ledger.Record, error) {
 	return ledger.Record{
 		Key: key, Status: d.Status, Size: d.Size, SourceETag: d.SourceETag, DestinationETag: d.DestinationETag, Checksum: d.Checksum,
 		VerifiedBy: d.VerifiedBy, Sequencer: d.Sequencer, RunID: d.RunID, Attempts: d.Attempts, Method: d.Method, ErrorClass: d.ErrorClass,
-		Error: d.Error, StartedAt: timeOf(d.StartedAt), FinishedAt: timeOf(d.FinishedAt), Bytes: d.Bytes, Worker: d.Worker, Seq: d.Seq,
+		Error: d.Error, StartedAt: timeOf(d.StartedAt), FinishedAt: timeOf(d.FinishedAt), Bytes: d.Bytes, Worker: d.Worker, Seq: d.Seq, Before: d.Before,
 	}, nil
 }
 
@@ -211,6 +213,7 @@ func (w *writer) put(ctx context.Context, p *ledger.Put) (ledger.PutOutcome, err
 	if p.Expect != nil && *p.Expect != revisionOf(old) {
 		return ledger.PutOutcome{Err: ledger.ErrConflict}, nil
 	}
+	p.Record.Replace(old)
 	_, err = w.store(ctx, w.replace, &p.Record)
 	return ledger.PutOutcome{Replaced: old}, err
 }

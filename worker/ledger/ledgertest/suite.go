@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/ledger"
@@ -26,6 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"what has no record is left out", absent},
 		{"many keys are read, some of them twice", many},
 		{"a write returns what it replaced", replaces},
+		{"records of a run that were replaced are remembered", remembers},
 		{"a write happens only on the expected revision", conditional},
 		{"the same revision again counts as written", again},
 		{"long error texts are cut", bounded},
@@ -38,6 +40,9 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
 }
+
+// besidesBefore compares records without what they replaced.
+func besidesBefore() cmp.Option { return cmpopts.IgnoreFields(ledger.Record{}, "Before") }
 
 func sample(key string, seq int64) ledger.Record {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
@@ -146,11 +151,38 @@ func replaces(t *testing.T, l ledger.Ledger) {
 	if old := put(t, l, first, nil); old != nil {
 		t.Errorf("the first write replaced %+v", old)
 	}
-	if diff := cmp.Diff(&first, put(t, l, second, nil)); diff != "" {
+	if diff := cmp.Diff(&first, put(t, l, second, nil), besidesBefore()); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(second, get(t, l, "k")["k"]); diff != "" {
+	if diff := cmp.Diff(second, get(t, l, "k")["k"], besidesBefore()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// remembers: a chain of writers that replace each other's records of one run is remembered, one of another run is not.
+func remembers(t *testing.T, l ledger.Ledger) {
+	put(t, l, failed("k", failure.Network, 1), nil)
+	var last ledger.Record
+	for seq := int64(2); seq < 9; seq++ {
+		last = sample("k", seq)
+		if seq%2 == 0 {
+			put(t, l, last, nil)
+			continue
+		}
+		before := get(t, l, "k")["k"]
+		expect := before.Revision()
+		last.Replace(&before) // whoever expects a record knows it
+		put(t, l, last, &expect)
+	}
+	got := get(t, l, "k")["k"].Before
+	if len(got) != 5 || got[0].Seq != 7 || got[4].Seq != 3 || got[0].Worker != last.Worker || got[0].Outcome != last.Outcome() || got[0].Size != last.Size {
+		t.Errorf("remembered are %+v", got)
+	}
+	other := sample("k", 9)
+	other.RunID = "another"
+	put(t, l, other, nil)
+	if got := get(t, l, "k")["k"].Before; len(got) != 0 {
+		t.Errorf("of another run %+v is remembered", got)
 	}
 }
 
@@ -171,11 +203,11 @@ func conditional(t *testing.T, l ledger.Ledger) {
 	refused(second, ledger.Revision{Worker: "w1", Seq: 7})
 	refused(second, ledger.Revision{Worker: "other", Seq: 1})
 	expect := first.Revision()
-	if diff := cmp.Diff(&first, put(t, l, second, &expect)); diff != "" {
+	if diff := cmp.Diff(&first, put(t, l, second, &expect), besidesBefore()); diff != "" {
 		t.Error(diff)
 	}
 	refused(third, first.Revision())
-	if diff := cmp.Diff(second, get(t, l, "k")["k"]); diff != "" {
+	if diff := cmp.Diff(second, get(t, l, "k")["k"], besidesBefore()); diff != "" {
 		t.Errorf("refused writes changed the record: %s", diff)
 	}
 }
@@ -317,7 +349,7 @@ func batch(t *testing.T, l ledger.Ledger) {
 		t.Fatalf("%d outcomes", len(outcomes))
 	}
 	for i, w := range want {
-		if diff := cmp.Diff(w.Replaced, outcomes[i].Replaced); diff != "" || !errors.Is(outcomes[i].Err, w.Err) {
+		if diff := cmp.Diff(w.Replaced, outcomes[i].Replaced, besidesBefore()); diff != "" || !errors.Is(outcomes[i].Err, w.Err) {
 			t.Errorf("outcome %d: %v %s", i, outcomes[i].Err, diff)
 		}
 	}
