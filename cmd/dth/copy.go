@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
@@ -110,6 +111,8 @@ func copyError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case databasesqlite.IsFull(err):
+		return &exitError{Code: command.Usage, Err: fmt.Errorf("there is no room for the records; nothing is lost: make room on the disk of --state or of the temporary folder, and run the same command again: %w", err)}
 	case errors.As(err, &share):
 		return &exitError{Code: command.Incomplete, Err: err}
 	case errors.As(err, &f):

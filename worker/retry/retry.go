@@ -3,6 +3,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -31,12 +32,13 @@ func (p Policy) Delay(n int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// Do runs f until it succeeds, fails with a class that is not retryable, or the attempts are used up;
-// it returns the last error.
+// Do runs f until it succeeds, fails with a class that is not retryable or with an error that says so by a method
+// Permanent, or the attempts are used up; it returns the last error.
 func (p Policy) Do(ctx context.Context, f func() error) error {
 	for n := 1; ; n++ {
 		err := f()
-		if err == nil || n >= p.Attempts || !failure.ClassOf(err).Retryable() {
+		var final interface{ Permanent() bool }
+		if err == nil || n >= p.Attempts || !failure.ClassOf(err).Retryable() || errors.As(err, &final) && final.Permanent() {
 			return err
 		}
 		if Sleep(ctx, p.Delay(n)) != nil {

@@ -82,9 +82,22 @@ func Do(ctx context.Context, db *sql.DB, f func(tx *sql.Tx) error) error {
 	}
 	if err := f(tx); err != nil {
 		_ = tx.Rollback() // the first error is the one that matters
-		return err
+		return full(err)
 	}
-	return tx.Commit()
+	return full(tx.Commit())
+}
+
+// fullError is an error that only more room can mend, so that nobody tries again.
+type fullError struct{ error }
+
+func (e fullError) Unwrap() error   { return e.error }
+func (e fullError) Permanent() bool { return true }
+
+func full(err error) error {
+	if err != nil && IsFull(err) {
+		return fullError{err}
+	}
+	return err
 }
 
 // IsFull reports whether an error says that there is no room for the database: a full disk, or a file at its limit.
