@@ -438,7 +438,7 @@ func TestLocalSample(t *testing.T) {
 		cmd := dth("local", "--sample", "--once", "--data", data)
 		cmd.Env = append(cmd.Env, "DTH_SAMPLE_BIN="+helper)
 		r := finish(t, cmd)
-		if r.code != 0 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "agree, but for 1 named as failed") {
+		if r.code != 1 || !strings.Contains(r.stderr, want) || !strings.Contains(r.stderr, "agree, but for 1 named as failed") {
 			t.Fatalf("exit code %d, wanted %q\n%s", r.code, want, r.stderr)
 		}
 	}

@@ -46,10 +46,11 @@ func openEnds(ctx context.Context, j *job.Job) (*ends, error) {
 	if err != nil {
 		return nil, usageError(fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err))
 	}
-	return openEndsWith(ctx, j, storeaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)})
+	return openEndsNamed(ctx, j, storeaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)}, flagNames)
 }
 
-func openEndsWith(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, error) {
+// openEndsNamed opens both ends; names gives an end's settings the names that the person knows.
+func openEndsNamed(ctx context.Context, j *job.Job, o storeaws.Options, names func(end, prefix, rights string) preflight.Names) (*ends, error) {
 	source, err := storeaws.Open(ctx, j.Source, o)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("source: %w", err))
@@ -70,8 +71,8 @@ func openEndsWith(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, e
 		bucket *storeaws.Bucket
 		names  preflight.Names
 	}{
-		{source, flagNames("source", "src", "s3:GetObject")},
-		{destination, flagNames("destination", "dst", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload")},
+		{source, names("source", "src", "s3:GetObject")},
+		{destination, names("destination", "dst", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload")},
 	} {
 		if err := preflight.Check(ctx, end.bucket, end.names); err != nil {
 			e.close()

@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
-	"github.com/datatransferhub/dth/worker/job"
-	"github.com/datatransferhub/dth/worker/ledger"
-	"github.com/datatransferhub/dth/worker/retry"
-	"github.com/datatransferhub/dth/worker/solo"
-	"github.com/datatransferhub/dth/worker/store/storeaws"
+	"github.com/datatransferhub/dth/lambda/local"
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 )
 
 func newLocal() *cobra.Command {
@@ -24,48 +23,90 @@ func newLocal() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "local",
 		Short: "Run the hub on this machine",
-		Long: `Local runs finder, queue and workers in one process, without an AWS account. With --sample it starts two S3 servers on
-this machine, fills the first, copies everything to the second, proves that both agree, and goes on copying what is added
-to the first until it is stopped. Records are kept under --data, so that a restart goes on where it was stopped.`,
+		Long: `Local runs tasks in one process, without an AWS account: on their schedules, by events, or once. Each run is closed by a
+comparison of both ends. Everything is kept under --data, so that a restart goes on where it was stopped or killed.
+
+--tasks FILE names the tasks; SIGHUP reads it anew, and tasks that did not change go on undisturbed. --sample starts two S3
+servers on this machine, fills the first, copies everything to the second, and goes on copying what is added.
+
+A task file:
+
+  tasks:
+    - name: photos
+      schedule: rate(1 hour)        # cron(...), rate(...) or once; default: ec2CronExpression
+      parameters:                   # as of the S3 plugin
+        srcType: S3_Compatible
+        srcEndpoint: http://127.0.0.1:9000
+        srcBucket: photos
+        srcCredentials: nas         # DATA/secrets/nas.json, or the environment variable DTH_SECRET_NAS
+        destType: Amazon_S3
+        destBucket: backup
+        destRegion: eu-west-1
+      destProfile: backup           # of this machine's AWS configuration`,
 		Example: `  dth local --sample
-  dth local --sample --once --data /tmp/dth`,
+  dth local --tasks tasks.yaml
+  dth local --tasks tasks.yaml --check
+  dth local --tasks tasks.yaml --once --data /srv/dth`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLocal(cmd.Context(), o) },
 	}
+	cmd.Flags().StringVar(&o.tasks, "tasks", "", "file with the tasks, YAML or JSON")
+	cmd.Flags().BoolVar(&o.check, "check", false, "only look whether the tasks are valid and their ends can be reached")
 	cmd.Flags().BoolVar(&o.sample, "sample", false, "start two sample stores, fill the first and copy it to the second")
-	cmd.Flags().StringVar(&o.data, "data", "", "folder of the records and the sample [the user's data folder]")
-	cmd.Flags().BoolVar(&o.once, "once", false, "stop after the first run")
-	cmd.Flags().DurationVar(&o.every, "every", 5*time.Second, "how often the source is looked at for what was added")
-	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log what happens to single objects, to standard error")
+	cmd.Flags().StringVar(&o.data, "data", "", "folder of records, secrets and the sample [the user's data folder]")
+	cmd.Flags().BoolVar(&o.once, "once", false, "stop when each task has made one run")
+	cmd.Flags().DurationVar(&o.every, "every", 5*time.Second, "how often the sample's source is looked at for what was added")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log what happens, to standard error")
 	return cmd
 }
 
 type localOptions struct {
-	sample, once, verbose bool
-	data                  string
-	every                 time.Duration
+	tasks, data                  string
+	sample, once, check, verbose bool
+	every                        time.Duration
 }
 
 func runLocal(ctx context.Context, o localOptions) error {
-	if !o.sample {
-		return usageError(errors.New("nothing to run: give --sample; to copy between your own stores, use dth copy"))
+	if !o.sample && o.tasks == "" {
+		return usageError(errors.New("nothing to run: give --tasks FILE or --sample; to copy between your own stores at once, use dth copy"))
 	}
-	if o.every < 100*time.Millisecond {
-		return usageError(fmt.Errorf("--every: %s: allowed is 100ms or more", o.every))
+	if o.every < time.Second {
+		return usageError(fmt.Errorf("--every: %s: allowed is 1s or more", o.every))
+	}
+	tasks, err := readTasks(o.tasks)
+	if err != nil {
+		return usageError(err)
 	}
 	dir, err := dataFolder(o.data)
 	if err != nil {
 		return usageError(err)
 	}
 	screen := newScreen(os.Stderr)
-	screen.line("records and sample are kept in %s", dir)
-	s, err := startSample(ctx, filepath.Join(dir, "sample"), screen)
-	if err != nil {
-		return err
+	m := &machine{dir: dir, options: o, board: newBoard(screen), screen: screen, secrets: local.Secrets{Dir: filepath.Join(dir, "secrets"), Env: os.LookupEnv}}
+	if o.check {
+		return m.check(ctx, tasks)
 	}
-	defer s.stop()
-	l := &localTask{options: o, screen: screen, sample: s}
-	return l.run(ctx, dir)
+	unlock, err := lockFolder(dir)
+	if err != nil {
+		return usageError(err)
+	}
+	defer unlock()
+	return m.run(ctx, tasks)
+}
+
+func readTasks(path string) ([]local.Task, error) {
+	if path == "" {
+		return nil, nil
+	}
+	document, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--tasks: %w", err)
+	}
+	tasks, err := local.ParseTasks(document)
+	if err != nil {
+		return nil, fmt.Errorf("--tasks %s: %w", path, err)
+	}
+	return tasks, nil
 }
 
 // dataFolder returns the folder of the records, and makes it for this user alone.
@@ -92,111 +133,104 @@ func dataFolder(given string) (string, error) {
 	return dir, nil
 }
 
-// localTask is the sample's task: one transfer, again and again.
-type localTask struct {
-	options localOptions
-	screen  *screen
-	sample  *sampleStores
-
-	job     *job.Job
-	ends    *ends
-	records *records
-	failed  map[string]ledger.Record // of the run under way
-}
-
-func (l *localTask) run(ctx context.Context, dir string) error {
+// run keeps the tasks running.
+func (m *machine) run(ctx context.Context, tasks []local.Task) error {
+	m.screen.line("records are kept in %s", m.dir)
 	var err error
-	l.job = l.sample.job()
-	l.ends, err = openEndsWith(ctx, l.job, storeaws.Options{AWS: aws.Config{Region: "us-east-1"}, Secrets: l.sample})
-	if err != nil {
-		return err
+	if m.db, err = databasesqlite.Open(ctx, filepath.Join(m.dir, "dth.db")); err != nil {
+		return usageError(err)
 	}
-	defer l.ends.close()
-	if l.records, err = openRecords(ctx, filepath.Join(dir, "dth.db"), taskOf(l.job)); err != nil {
-		return err
+	defer m.db.Close()
+	own := func(t []local.Task) []local.Task { return t }
+	if m.options.sample {
+		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), m.screen); err != nil {
+			return err
+		}
+		defer m.sample.stop()
+		sample, err := m.sample.task(m.options.every)
+		if err != nil {
+			return err
+		}
+		own = func(t []local.Task) []local.Task { return append(slices.Clone(t), sample) }
+		m.board.refused, m.board.blocker = m.sample.refused, m.sample.blocker
+		if !m.options.once {
+			m.board.announce = m.announce
+		}
 	}
-	defer l.records.close()
-	l.screen.line("%s", mapping(l.job))
-	first, err := l.pass(ctx, "once")
+	hub := &local.Hub{
+		Open: m.open, Version: version, Log: logger(m.options.verbose), Once: m.options.once,
+		OnChange: m.board.change, OnClosed: m.board.closed, OnOutcome: m.board.outcome,
+	}
+	err = hub.Run(ctx, own(tasks), m.changes(ctx, own))
+	m.screen.end()
 	if err != nil {
 		return copyError(ctx, err)
 	}
-	first.print(l.screen)
-	l.explain()
-	if l.options.once {
-		if first.left() > 0 {
-			return &exitError{Code: command.Incomplete}
-		}
-		return nil
+	if m.board.incomplete() {
+		return &exitError{Code: command.Incomplete}
 	}
-	l.announce()
-	return l.follow(ctx)
+	return nil
 }
 
-// pass makes one run.
-func (l *localTask) pass(ctx context.Context, trigger string) (*summary, error) {
-	l.failed = map[string]ledger.Record{}
-	c := solo.Config{
-		Job: l.job, Source: l.ends.source, Destination: l.ends.destination,
-		Queue: l.records.queue, Ledger: l.records.ledger, Runs: l.records.runs, Uploads: l.records.uploads, Resumable: true,
-		RunID: newRunID(), Trigger: trigger, Version: version, Prove: true, Log: logger(l.options.verbose), HandBack: 200 * time.Millisecond,
-		OnOutcome: func(rec ledger.Record) { // the recorder calls it from one goroutine
-			if rec.Status == ledger.Failed {
-				l.failed[rec.Key] = rec
+// changes reads the task file anew at every SIGHUP. A file with errors changes nothing.
+func (m *machine) changes(ctx context.Context, own func([]local.Task) []local.Task) <-chan []local.Task {
+	changed := make(chan []local.Task)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
 			}
-		},
-	}
-	if trigger == "once" {
-		c.OnProgress = l.screen.progress
-	}
-	res, err := solo.Run(ctx, c)
-	l.screen.end()
-	if err != nil {
-		return nil, err
-	}
-	return summarize(res), nil
-}
-
-// explain names what failed; the sample has one object that fails on purpose.
-func (l *localTask) explain() {
-	for key, rec := range l.failed {
-		l.screen.line("failed: %q (%s): %s", key, rec.ErrorClass, rec.Error)
-		if key == l.sample.refused {
-			l.screen.line("        this one fails on purpose: %q lies at the destination, where a folder would have to be", l.sample.blocker)
+			tasks, err := readTasks(m.options.tasks)
+			if err != nil {
+				m.screen.line("the tasks go on as they were: %v", err)
+				continue
+			}
+			m.screen.line("%s: %d tasks", m.options.tasks, len(tasks))
+			select {
+			case changed <- own(tasks):
+			case <-ctx.Done():
+				return
+			}
 		}
-	}
+	}()
+	return changed
 }
 
-func (l *localTask) announce() {
-	s := l.sample
-	l.screen.line("")
-	l.screen.line("source:       %s  bucket %s", s.source.url, sampleBucket)
-	l.screen.line("destination:  %s  bucket %s", s.destination.url, sampleBucket)
-	l.screen.line("credentials:  %s  (profiles dth-source and dth-destination)", s.credentialsFile())
-	l.screen.line("records:      %s", filepath.Join(filepath.Dir(s.dir), "dth.db"))
-	l.screen.line("")
-	l.screen.line("What is added to the source is copied within %s. Ctrl-C stops. To add something, with the AWS CLI:", l.options.every)
-	l.screen.line("  AWS_SHARED_CREDENTIALS_FILE=%s aws s3 cp README.md s3://%s/hello --profile dth-source --endpoint-url %s", s.credentialsFile(), sampleBucket, s.source.url)
-}
-
-// follow makes passes until the context ends, and tells of those that did something.
-func (l *localTask) follow(ctx context.Context) error {
-	known := len(l.failed)
-	for {
-		if err := retry.Sleep(ctx, l.options.every); err != nil {
-			return err
+// check looks at every task's ends and says what it finds.
+func (m *machine) check(ctx context.Context, tasks []local.Task) error {
+	var all error
+	for _, t := range tasks {
+		e, err := m.ends(ctx, t)
+		if err != nil {
+			m.screen.line("%s: %v", t.Name, err)
+			all = &exitError{Code: command.Unreachable}
+			continue
 		}
-		s, err := l.pass(ctx, "schedule")
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			l.screen.line("%s run failed: %v; trying again in %s", clock(), err, l.options.every)
-		case s.Copied+s.Deleted+s.Gone > 0 || int(s.Failed) != known:
-			known = int(s.Failed)
-			l.screen.line("%s copied %d objects; %s", clock(), s.Copied, s.agreement())
-		}
+		e.close()
+		m.screen.line("%s: both ends can be reached; %s; %s", t.Name, mapping(t.Job), whenNext(t))
 	}
+	return all
 }
 
-func clock() string { return time.Now().UTC().Format("15:04:05Z") }
+// whenNext says when a task runs.
+func whenNext(t local.Task) string {
+	if t.Paused {
+		return "paused"
+	}
+	if t.Events.Poll > 0 {
+		return "again every " + t.Events.Poll.String()
+	}
+	if t.Ticks == nil {
+		return "once"
+	}
+	next, more := t.Ticks.Next(time.Now())
+	if !more {
+		return "never again by its schedule"
+	}
+	return "next by its schedule: " + next.UTC().Format(time.RFC3339)
+}

@@ -40,6 +40,15 @@ func openRecords(ctx context.Context, path, task string) (*records, error) {
 	if r.db, err = databasesqlite.Open(ctx, path); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
+	if err := r.open(ctx, task); err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+// open opens the records of a task in the database.
+func (r *records) open(ctx context.Context, task string) error {
+	var err error
 	if r.queue, err = queuesqlite.Open(ctx, r.db, task); err == nil {
 		r.ledger, err = ledgersqlite.Open(ctx, r.db, task)
 	}
@@ -49,10 +58,7 @@ func openRecords(ctx context.Context, path, task string) (*records, error) {
 	if err == nil {
 		r.uploads, err = multipartsqlite.Open(ctx, r.db, task)
 	}
-	if err != nil {
-		return nil, errors.Join(err, r.close())
-	}
-	return r, nil
+	return err
 }
 
 func (r *records) close() error {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/datatransferhub/dth/lambda/local"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/units"
 )
@@ -173,20 +174,26 @@ func (s *sampleStores) fill(ctx context.Context, helper string, screen *screen) 
 	return nil
 }
 
-// job describes the sample's transfer.
-func (s *sampleStores) job() *job.Job {
-	j := job.Defaults()
-	j.Source = job.Endpoint{Provider: job.S3Compatible, Bucket: sampleBucket, URL: s.source.url, Access: job.Access{Secret: s.source.name}}
-	j.Destination = job.Endpoint{Provider: job.S3Compatible, Bucket: sampleBucket, URL: s.destination.url, Access: job.Access{Secret: s.destination.name}}
-	j.IncludeTags = true
-	j.GiantThreshold = 64 * job.MiB // so that the sample has a giant
-	return &j
+// task describes the sample's transfer.
+func (s *sampleStores) task(every time.Duration) (local.Task, error) {
+	t := local.Task{Name: "sample", Events: local.Feed{Poll: every}, Parameters: map[string]string{
+		"srcType": string(job.S3Compatible), "srcEndpoint": s.source.url, "srcBucket": sampleBucket, "srcCredentials": secretOf(s.source),
+		"destType": string(job.S3Compatible), "destEndpoint": s.destination.url, "destBucket": sampleBucket, "destCredentials": secretOf(s.destination),
+		"includeTags": "true", "giantThreshold": "64MiB", // so that the sample has a giant
+	}}
+	return t, t.Check()
+}
+
+func secretOf(st *sampleStore) string { return "sample-" + st.name }
+
+func (s *sampleStores) has(secret string) bool {
+	return secret == secretOf(s.source) || secret == secretOf(s.destination)
 }
 
 // Secret implements storeaws.SecretReader for the two accounts.
 func (s *sampleStores) Secret(_ context.Context, name string) (string, error) {
 	for _, st := range []*sampleStore{s.source, s.destination} {
-		if st.name == name {
+		if secretOf(st) == name {
 			text, err := json.Marshal(map[string]string{"access_key_id": st.access, "secret_access_key": st.secret})
 			return string(text), err
 		}

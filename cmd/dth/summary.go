@@ -71,7 +71,28 @@ func newSummary(f run.FinderTotals, seconds float64) *summary {
 
 func summarize(res *solo.Result) *summary {
 	s := newSummary(res.Run.Finder, res.Seconds)
-	for _, c := range res.Counters {
+	s.count(res.Counters)
+	s.proof(res.Run)
+	return s
+}
+
+// summarizeRun is the summary of a run on record.
+func summarizeRun(r run.Run, counters []run.Counters) *summary {
+	s := newSummary(r.Finder, r.Finished.Sub(r.Started).Seconds())
+	s.count(counters)
+	s.proof(r)
+	return s
+}
+
+func (s *summary) proof(r run.Run) {
+	s.Proved, s.Named, s.Newer = r.Proved, r.Named, r.Newer
+	for name, n := range r.Remaining {
+		s.Remaining[name] = n
+	}
+}
+
+func (s *summary) count(counters []run.Counters) {
+	for _, c := range counters {
 		for name, t := range c.Outcomes {
 			status, detail, _ := strings.Cut(name, ":")
 			switch status {
@@ -96,11 +117,6 @@ func summarize(res *solo.Result) *summary {
 			}
 		}
 	}
-	s.Proved, s.Named, s.Newer = res.Proved, res.Named, res.Newer
-	for name, n := range res.Run.Remaining {
-		s.Remaining[name] = n
-	}
-	return s
 }
 
 func (s *summary) left() int64 {
@@ -131,7 +147,7 @@ func (s *summary) print(out *screen) {
 		}
 	}
 	rate := ""
-	if s.Seconds > 0 {
+	if s.Seconds > 0 && s.Copied > 0 {
 		rate = fmt.Sprintf(" (%.0f objects/s, %s/s)", float64(s.Copied)/s.Seconds, units.FormatSize(int64(float64(s.Bytes)/s.Seconds)))
 	}
 	out.line("copied %d objects, %s in %.1f s%s%s", s.Copied, units.FormatSize(s.Bytes), s.Seconds, rate, methods(s.Method))

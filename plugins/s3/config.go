@@ -104,3 +104,15 @@ func programs() *contract.Contract {
 	}
 	return c
 }
+
+// Local returns the contract of tasks on one machine: the whole one, but nothing of a stack has to be given, and events may
+// be those of any store, since they come from a file.
+func Local() *contract.Contract {
+	c := programs()
+	for i := range c.Parameters {
+		if c.Parameters[i].Name == "srcEvent" {
+			c.Parameters[i].When = nil
+		}
+	}
+	return c
+}

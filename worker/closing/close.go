@@ -1,6 +1,7 @@
 package closing
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,18 @@ type Config struct {
 		Depth(ctx context.Context) (queue.Depth, error)
 	}
 	Uploads multipart.Records // nil: the task has no giants
-	// Report takes the run report; nil: none is written.
-	Report     io.Writer
-	ReportedTo string // what the run record says of where it went
+	// Report opens the report of a run; nil: none is written.
+	Report func(runID string) (Report, error)
+}
+
+// Report is where a run report goes.
+type Report interface {
+	io.Writer
+	// Publish makes a whole report of so many objects available, and returns where it is; "" when it was not worth keeping.
+	// A run is closed after its report is published.
+	Publish(ctx context.Context, objects int64) (place string, err error)
+	// Discard lets go of a report: after Publish of what it needed, before it of all that was written.
+	Discard()
 }
 
 // Drained reports why a run cannot be closed yet; "" when it can: its finder is through, all that it queued is settled,
@@ -91,25 +101,42 @@ func Close(ctx context.Context, c Config, runID string) (run.Run, error) {
 	if err := c.Runs.Update(ctx, r); err != nil {
 		return r, err
 	}
-	counters, err := c.Runs.Counters(ctx, runID)
+	proof, place, err := prove(ctx, c, r)
 	if err != nil {
-		return r, err
+		return r, err // it stays PROVING: the next call proves it again
 	}
-	rep := newReport(c.Report, r, run.Total(counters))
-	proof, err := Prove(ctx, c.Finder, c.Ledger, r.Started, rep.line)
-	if err == nil {
-		err = rep.end(proof)
-	}
-	if err != nil {
-		// It stays PROVING: the next call proves it again.
-		return r, err
-	}
-	r.State, r.Finished, r.Proved = run.Done, time.Now().UTC(), true
+	r.State, r.Finished, r.Proved, r.Report = run.Done, time.Now().UTC(), true, place
 	r.Named, r.Newer, r.Remaining = proof.Named, proof.Newer, proof.Remaining
-	if c.Report != nil {
-		r.Report = c.ReportedTo
-	}
 	return r, c.Runs.Update(ctx, r)
+}
+
+// prove compares both ends and has the report published.
+func prove(ctx context.Context, c Config, r run.Run) (p Proof, place string, err error) {
+	if c.Report == nil {
+		p, err = Prove(ctx, c.Finder, c.Ledger, r.Started, nil)
+		return p, "", err
+	}
+	counters, err := c.Runs.Counters(ctx, r.ID)
+	if err != nil {
+		return p, "", err
+	}
+	w, err := c.Report(r.ID)
+	if err != nil {
+		return p, "", fmt.Errorf("opening the run report: %w", err)
+	}
+	defer w.Discard()
+	buffered := bufio.NewWriterSize(w, 64<<10)
+	lines := newReport(buffered, r, run.Total(counters))
+	if p, err = Prove(ctx, c.Finder, c.Ledger, r.Started, lines.line); err != nil {
+		return p, "", err
+	}
+	if err = errors.Join(lines.end(p), buffered.Flush()); err != nil {
+		return p, "", err
+	}
+	if place, err = w.Publish(ctx, lines.lines); err != nil {
+		return p, "", fmt.Errorf("publishing the run report: %w", err)
+	}
+	return p, place, nil
 }
 
 // ErrNothingToClose says that no run waits to be closed.

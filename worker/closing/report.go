@@ -42,24 +42,20 @@ type Line struct {
 }
 
 type report struct {
-	enc   *json.Encoder // nil: nobody wants one
+	enc   *json.Encoder
 	run   run.Run
 	lines int64
 	err   error
 }
 
 func newReport(w io.Writer, r run.Run, t run.Totals) *report {
-	rep := &report{run: r}
-	if w == nil {
-		return rep
-	}
-	rep.enc = json.NewEncoder(w)
+	rep := &report{run: r, enc: json.NewEncoder(w)}
 	rep.write(Line{Kind: "header", Run: r.ID, Started: &r.Started, Finder: &r.Finder, Outcomes: t.Outcomes, Errors: t.Errors})
 	return rep
 }
 
 func (r *report) write(l Line) {
-	if r.enc == nil || r.err != nil {
+	if r.err != nil {
 		return
 	}
 	if err := r.enc.Encode(l); err != nil {
@@ -69,9 +65,6 @@ func (r *report) write(l Line) {
 
 // line reports one object.
 func (r *report) line(v diff.Decision, row *ledger.Record) error {
-	if r.enc == nil {
-		return nil
-	}
 	l := Line{
 		Kind: "object", Run: r.run.ID, Key: v.Source.Key, Decision: string(v.Kind), Reason: v.Reason, Size: v.Source.Size,
 		SourceETag: v.Source.ETag, DestinationETag: v.Destination.ETag,

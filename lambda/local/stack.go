@@ -1,0 +1,369 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/closing"
+	"github.com/datatransferhub/dth/worker/consume"
+	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/fleet"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/multipart"
+	"github.com/datatransferhub/dth/worker/pass"
+	"github.com/datatransferhub/dth/worker/queue"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/transfer"
+)
+
+// Source and Destination are the ends of a task, as finder and workers see them.
+type (
+	Source interface {
+		finder.End
+		transfer.Source
+	}
+	Destination interface {
+		finder.End
+		transfer.Destination
+	}
+)
+
+// Parts is what a task's stack is made of.
+type Parts struct {
+	Source      Source
+	Destination Destination
+	Shared      bool
+	PrefixFile  finder.Getter
+	Queue       interface {
+		queue.Queue
+		Len() int64
+	}
+	DeadLetters queue.Queue
+	Ledger      ledger.Ledger
+	Runs        run.Store
+	Uploads     multipart.Records
+	// Position keeps how far the task's event file was read; nil: the task has none.
+	Position Position
+	// Report opens run reports; nil: none are written.
+	Report func(runID string) (closing.Report, error)
+	Close  func()
+}
+
+// Stack is one task at work.
+type Stack struct {
+	Task Task
+	Parts
+	Version string
+	Log     *slog.Logger
+	// Once stops the stack after one pass and its proof.
+	Once bool
+	Now  func() time.Time // nil: time.Now
+	// OnChange is told of every change worth a line, OnClosed of every run that was proved, OnOutcome of every object. nil:
+	// nobody is.
+	OnChange  func(Status)
+	OnClosed  func(task string, r run.Run, counters []run.Counters)
+	OnOutcome func(task string, r ledger.Record)
+	// Beat is how often runs are looked at; 0 is half a second.
+	Beat time.Duration
+
+	mu     sync.Mutex
+	status Status
+	worker *fleet.Worker
+}
+
+// Status is how a task is doing.
+type Status struct {
+	Task    string    `json:"task"`
+	State   State     `json:"state"`
+	Run     string    `json:"run,omitempty"`
+	Queued  int64     `json:"queued"`  // objects that the run asked for
+	Settled int64     `json:"settled"` // of those, how many have an outcome
+	Copied  int64     `json:"copied"`
+	Bytes   int64     `json:"bytes"` // copied
+	Failed  int64     `json:"failed"`
+	Named   int64     `json:"named,omitempty"` // after the proof: different, and the ledger says why
+	Left    int64     `json:"left,omitempty"`  // after the proof: different without a reason
+	Next    time.Time `json:"next,omitzero"`   // of the next pass
+	Error   string    `json:"error,omitempty"`
+}
+
+// State is what a task is at.
+type State string
+
+// The states.
+const (
+	Waiting State = "waiting" // nothing is under way
+	Listing State = "listing" // both ends are listed and compared
+	Copying State = "copying" // what differs is copied
+	Proving State = "proving" // both ends are compared again
+	Done    State = "done"    // the latest run is proved
+	Failed  State = "failed"  // something is wrong with the task as a whole; it is tried again
+	Paused  State = "paused"  // no pass is made
+)
+
+// maxQueued bounds the messages that wait on this machine's disk.
+const maxQueued = 200_000
+
+// Run works until ctx ends, or until one pass is proved when Once is set. What is under way is finished or kept for the
+// next start.
+func (s *Stack) Run(ctx context.Context) error {
+	if s.Now == nil {
+		s.Now = time.Now
+	}
+	if s.Beat == 0 {
+		s.Beat = 500 * time.Millisecond
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	name := fmt.Sprintf("%s-%d", s.Task.Name, time.Now().UnixNano())
+	var err error
+	s.worker, err = fleet.New(ctx, fleet.Config{
+		Job: s.Task.Job, Source: s.Source, Destination: s.Destination, Shared: s.Shared, PrefixFile: s.PrefixFile, Queue: s.Queue, Ledger: s.Ledger,
+		Runs: s.Runs, Uploads: s.Uploads, Worker: name, Log: s.Log, Every: time.Second, OnOutcome: s.outcome,
+		Tune: func(c *consume.Config, x *transfer.Config) {
+			c.Batch, c.Receivers, c.HandBack, c.HandBackCap, c.ProbeEvery, c.Drain = 100, 2, time.Second, time.Minute, 5*time.Second, 10*time.Second
+			x.Fleet = false // one process has nobody to share a giant with
+		},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		if err := s.worker.Run(ctx); err != nil {
+			stop(err)
+		}
+	})
+	loops.Go(func() { s.feed(ctx) })
+	err = s.schedule(ctx)
+	stop(err)
+	loops.Wait()
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return err
+}
+
+func (s *Stack) outcome(r ledger.Record) {
+	if s.OnOutcome != nil {
+		s.OnOutcome(s.Task.Name, r)
+	}
+}
+
+// schedule makes passes when they are due and closes runs, one after the other.
+func (s *Stack) schedule(ctx context.Context) error {
+	wanted := s.Once && !s.Task.Paused // one pass whatever the schedule says
+	made := ""
+	for ctx.Err() == nil {
+		closed, idle, err := s.close(ctx)
+		if err == nil && closed != "" && closed == made {
+			return nil
+		}
+		if err == nil {
+			var r run.Run
+			if r, err = s.passIfDue(ctx, idle, wanted); err == nil && wanted && r.ID != "" && r.State != run.Skipped {
+				wanted, made = false, r.ID
+			}
+		}
+		wait := s.Beat
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && s.Once:
+			return err
+		case err != nil:
+			s.tell(func(st *Status) { st.State, st.Error = Failed, err.Error() })
+			wait = 5 * s.Beat
+		case s.Once && s.Task.Paused && idle:
+			return nil
+		}
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// passIfDue makes a pass when it is time for one.
+func (s *Stack) passIfDue(ctx context.Context, idle, wanted bool) (run.Run, error) {
+	due, next, err := s.due(ctx, idle)
+	if err != nil {
+		return run.Run{}, err
+	}
+	if wanted && idle {
+		due = true
+	}
+	if !due || s.Task.Paused {
+		s.tell(func(st *Status) {
+			st.Next = next
+			switch {
+			case s.Task.Paused:
+				st.State = Paused
+			case st.State == "" && idle:
+				st.State = Waiting
+			}
+		})
+		return run.Run{}, nil
+	}
+	return s.pass(ctx)
+}
+
+// due reports whether a pass should begin: there was none, one broke off, or the schedule has ticked since the last one
+// began. However many ticks were missed, one pass makes up for them. A clock that was put back makes nothing run twice:
+// the tick after the last start lies ahead.
+func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, err error) {
+	latest, err := s.Runs.Latest(ctx, 20)
+	if err != nil {
+		return false, next, err
+	}
+	for i := range latest {
+		r := &latest[i]
+		if r.OfEvents() {
+			continue
+		}
+		if r.State == run.Finding {
+			return true, next, nil
+		}
+		if s.Task.Events.Poll > 0 {
+			// Polling means "again when it is done", not a pass on top of another.
+			next = r.Started.Add(s.Task.Events.Poll)
+			return idle && !s.Now().Before(next), next, nil
+		}
+		if s.Task.Ticks == nil {
+			// A pass that failed before it was through is made again; whoever wanted one pass wanted that one.
+			return r.State == run.Failed && s.Now().After(r.Started.Add(10*s.Beat)), next, nil
+		}
+		next, more := s.Task.Ticks.Next(r.Started)
+		return more && !s.Now().Before(next), next, nil
+	}
+	return true, s.Now(), nil
+}
+
+// pass makes one pass. One that comes while the run before still copies is recorded as skipped.
+func (s *Stack) pass(ctx context.Context) (run.Run, error) {
+	s.tell(func(st *Status) { *st = Status{State: Listing} })
+	trigger := "schedule"
+	if s.Once || s.Task.Ticks == nil && s.Task.Events.Poll == 0 {
+		trigger = "once"
+	}
+	reader := consume.DeadLetters{
+		Queue: s.DeadLetters, Ledger: s.Ledger, Runs: s.Runs, Uploads: s.Uploads, Log: s.Log, Quiet: 200 * time.Millisecond,
+		Worker: fmt.Sprintf("finder-%s-%d", s.Task.Name, time.Now().UnixNano()),
+	}
+	r, err := pass.Run(ctx, pass.Config{
+		Job: s.Task.Job, Source: s.Source, Destination: s.Destination, PrefixFile: s.PrefixFile, Queue: s.Queue, Ledger: s.Ledger, Runs: s.Runs,
+		Progress: pass.UploadProgress(s.Uploads), DeadLetters: reader.Read, Trigger: trigger, Version: s.Version, Holder: "this machine", Sends: 4,
+		Room: s.room, Log: s.Log,
+	})
+	if err != nil {
+		return r, err
+	}
+	s.tell(func(st *Status) {
+		st.Run, st.State, st.Queued = r.ID, Copying, r.Finder.Queued
+		if r.State == run.Skipped {
+			st.State = Waiting
+		}
+	})
+	return r, nil
+}
+
+// room waits while the queue is fuller than this machine should keep.
+func (s *Stack) room(ctx context.Context) error {
+	for s.Queue.Len() > maxQueued {
+		if err := retry.Sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close proves the oldest run that has drained. It returns the run's id when it did, and whether no run is under way.
+func (s *Stack) close(ctx context.Context) (closed string, idle bool, err error) {
+	r, err := closing.Next(ctx, s.Runs, s.Now())
+	if errors.Is(err, closing.ErrNothingToClose) {
+		return "", true, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	c := closing.Config{
+		Finder: finder.Config{Job: s.Task.Job, Source: s.Source, Destination: s.Destination, PrefixFile: s.PrefixFile, Ledger: s.Ledger},
+		Ledger: s.Ledger, Runs: s.Runs, Queue: s.Queue, Uploads: s.Uploads, Report: s.Report,
+	}
+	why, err := closing.Drained(ctx, c, r.ID)
+	if err != nil {
+		return "", false, err
+	}
+	if _, err := s.count(ctx, r, Copying); why != "" || err != nil {
+		return "", false, err
+	}
+	s.tell(func(st *Status) { st.State = Proving })
+	if r, err = closing.Close(ctx, c, r.ID); err != nil {
+		return "", false, err
+	}
+	counters, err := s.count(ctx, r, Done)
+	if err != nil {
+		return "", false, err
+	}
+	if s.OnClosed != nil {
+		s.OnClosed(s.Task.Name, r, counters)
+	}
+	return r.ID, true, nil
+}
+
+// count brings the figures of a run into the status.
+func (s *Stack) count(ctx context.Context, r run.Run, state State) ([]run.Counters, error) {
+	all, err := s.Runs.Counters(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := Status{State: state, Run: r.ID, Queued: r.Finder.Queued, Settled: run.Settled(all), Named: r.Named}
+	for _, n := range r.Remaining {
+		now.Left += n
+	}
+	t := run.Total(all)
+	for name, n := range t.Outcomes {
+		status, method, _ := strings.Cut(name, ":")
+		switch {
+		case status == string(ledger.Failed):
+			now.Failed += n.Objects
+		case status == string(ledger.Done) && method != "none": // none: it was there already
+			now.Copied += n.Objects
+			now.Bytes += n.Bytes
+		}
+	}
+	s.tell(func(st *Status) { now.Next = st.Next; *st = now })
+	return all, nil
+}
+
+// tell changes the status and tells of it when it is another.
+func (s *Stack) tell(change func(*Status)) {
+	s.mu.Lock()
+	before := s.status
+	change(&s.status)
+	s.status.Task = s.Task.Name
+	now := s.status
+	s.mu.Unlock()
+	if s.OnChange != nil && now != before {
+		s.OnChange(now)
+	}
+}
+
+// Status returns how the task is doing.
+func (s *Stack) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
