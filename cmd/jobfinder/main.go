@@ -20,6 +20,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/pass"
@@ -34,16 +35,18 @@ import (
 var version = "dev"
 
 const usage = `usage: jobfinder --config FILE | --config ssm:NAME | --config s3://BUCKET/KEY [flags]
+       jobfinder --config ... --close RUN
 
 Lists both ends of a task, compares them and queues what differs. A pass that was stopped or killed is continued by the
 next call. Nothing is listed while the run before is still copying, or while another finder is at work: such a pass is
-recorded as SKIPPED. Exit codes: 0 done, or skipped; 1 the pass failed; 2 wrong usage or configuration; 3 an end cannot
+recorded as SKIPPED. With --close, both ends of a run that has drained are compared once more, the report goes to the
+report bucket, and the run is DONE; what then differs without a reason on record is in the run's record. Exit codes: 0 done, or skipped; 1 the pass failed, or the closed run left failures or differences; 2 wrong usage or configuration; 3 an end cannot
 be reached or refuses; 130 and 143 stopped by a signal.
 
 `
 
 type options struct {
-	config, runID, holder string
+	config, runID, holder, closeRun string
 	plan, check, jsonLine bool
 	force, version        bool
 	checkpoint            time.Duration
@@ -70,7 +73,10 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	defer f.close()
-	if !o.check && !o.plan {
+	switch {
+	case o.closeRun != "":
+		return f.closing(ctx, out)
+	case !o.check && !o.plan:
 		return f.pass(ctx, out)
 	}
 	if err := f.preflight(ctx); err != nil {
@@ -92,6 +98,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.holder, "holder", "", "who makes the pass, as the lease names it; by default the name of this host, so that a restart need not wait")
 	fs.DurationVar(&o.checkpoint, "checkpoint", 10*time.Second, "time between two checkpoints; while objects are queued it is a tenth of that")
 	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done")
+	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
 	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
 	fs.BoolVar(&o.version, "version", false, "print the version")
@@ -100,6 +107,9 @@ func parse(args []string) (options, error) {
 	}
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("argument %q is not expected", fs.Arg(0))
+	}
+	if modes := count(o.plan, o.check, o.closeRun != ""); modes > 1 {
+		return o, errors.New("--plan, --check and --close exclude each other")
 	}
 	if o.config == "" && !o.version {
 		return o, errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY")
@@ -118,6 +128,15 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
+func count(flags ...bool) (n int) {
+	for _, f := range flags {
+		if f {
+			n++
+		}
+	}
+	return n
+}
+
 // program is a finder with everything it needs.
 type program struct {
 	options
@@ -128,6 +147,7 @@ type program struct {
 	dead                *queueaws.Queue // nil: the stack has no dead-letter queue
 	ledger              *ledgeraws.Ledger
 	runs                *runaws.Runs
+	reports             *storeaws.Bucket // nil: the task has no report bucket
 	uploads             *multipartaws.Records
 	log                 *slog.Logger
 }
@@ -167,6 +187,13 @@ func open(ctx context.Context, o options) (*program, error) {
 			return nil, command.UsageError(fmt.Errorf("bucket of the prefix list: %w", err))
 		}
 	}
+	if name := cfg.Job.ReportBucket; name != "" {
+		// With the stack's own rights, not those of an end.
+		at := job.Endpoint{Provider: job.AmazonS3, Bucket: name, Region: own.Region}
+		if p.reports, err = storeaws.Open(ctx, at, store); err != nil {
+			return nil, command.UsageError(fmt.Errorf("reportBucket: %w", err))
+		}
+	}
 	if p.destination, err = storeaws.Open(ctx, cfg.Job.Destination, store); err != nil {
 		return nil, command.UsageError(fmt.Errorf("destination: %w", err))
 	}
@@ -192,6 +219,9 @@ func (p *program) openRecords(ctx context.Context, cfg aws.Config) error {
 func (p *program) close() {
 	p.source.Close()
 	p.destination.Close()
+	if p.reports != nil {
+		p.reports.Close()
+	}
 }
 
 // preflight looks at both ends and reports every finding, not only the first.
@@ -236,7 +266,7 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 
 // print writes the result: as one JSON object, or not at all, because the log has it.
 func (p *program) print(out io.Writer, result map[string]any) error {
-	if !p.jsonLine && !p.options.plan && !p.check {
+	if !p.jsonLine && !p.options.plan && !p.check && p.closeRun == "" {
 		return nil
 	}
 	return json.NewEncoder(out).Encode(result)

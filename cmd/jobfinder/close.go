@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/worker/checksum"
+	"github.com/datatransferhub/dth/worker/closing"
+	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/store"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
+)
+
+// closing closes a run by a proof.
+func (p *program) closing(ctx context.Context, out io.Writer) error {
+	id, err := p.runToClose(ctx)
+	if errors.Is(err, closing.ErrNothingToClose) {
+		return p.print(out, map[string]any{"run": "", "state": "nothing to close"})
+	}
+	if err != nil {
+		return err
+	}
+	c := closing.Config{
+		Finder: finder.Config{Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger},
+		Ledger: p.ledger, Runs: p.runs, Queue: p.queue, Uploads: p.uploads,
+	}
+	if p.reports != nil {
+		c.Report = p.report
+	}
+	p.log.Info("closing begins", "run", id)
+	r, err := closing.Close(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	p.log.Info("run is closed", "run", r.ID, "named", r.Named, "newer", r.Newer, "remaining", r.Remaining, "report", r.Report)
+	if err := p.print(out, map[string]any{"run": r.ID, "state": r.State, "named": r.Named, "newer": r.Newer, "remaining": r.Remaining, "report": r.Report}); err != nil {
+		return err
+	}
+	return p.verdict(ctx, r)
+}
+
+func (p *program) runToClose(ctx context.Context) (string, error) {
+	if p.closeRun != "next" {
+		return p.closeRun, nil
+	}
+	r, err := closing.Next(ctx, p.runs, time.Now())
+	return r.ID, err
+}
+
+// verdict is an error when the run left failures, or differences without a reason.
+func (p *program) verdict(ctx context.Context, r run.Run) error {
+	counters, err := p.runs.Counters(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if failed := run.Total(counters).Outcomes["FAILED"].Objects; failed > 0 || len(r.Remaining) > 0 {
+		return &command.ExitError{Code: command.Incomplete, Err: fmt.Errorf("run %s: %d objects failed; different without a reason on record: %v", r.ID, failed, r.Remaining)}
+	}
+	return nil
+}
+
+// objectReport is a report that is gathered on disk and becomes an object when it is whole.
+type objectReport struct {
+	*os.File
+	bucket *storeaws.Bucket
+	name   string // of the bucket
+	key    string
+}
+
+// report opens the report of a run.
+func (p *program) report(runID string) (closing.Report, error) {
+	f, err := os.CreateTemp("", "report-*.jsonl")
+	if err != nil {
+		return nil, err
+	}
+	return &objectReport{File: f, bucket: p.reports, name: p.cfg.Job.ReportBucket, key: p.cfg.Job.ReportPrefix + runID + ".jsonl"}, nil
+}
+
+// Publish implements closing.Report.
+func (r *objectReport) Publish(ctx context.Context, _ int64) (string, error) {
+	sum := checksum.New()
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return "", err
+	}
+	size, err := io.Copy(sum, r.File)
+	if err == nil {
+		_, err = r.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return "", err
+	}
+	place := fmt.Sprintf("s3://%s/%s", r.name, r.key)
+	_, err = r.bucket.Put(ctx, store.PutRequest{
+		Key: r.key, Body: r.File, Size: size, CRC64NVME: checksum.Encode(sum.Sum64()), Attributes: store.Attributes{Headers: store.Headers{ContentType: "application/x-ndjson"}},
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", place, err)
+	}
+	return place, nil
+}
+
+// Discard implements closing.Report.
+func (r *objectReport) Discard() {
+	_ = r.Close()
+	_ = os.Remove(r.Name())
+}
