@@ -109,6 +109,10 @@ fuzz: need-go ## run every fuzz target for FUZZTIME (default 30s)
 bench: build ## build, then measure; ARGS are passed to dth-bench
 	$(BIN)/dth-bench $(ARGS)
 
+.PHONY: chaos
+chaos: build ## everything goes wrong at once, then all is compared; ARGS are passed to dth-chaos
+	$(BIN)/dth-chaos $(ARGS)
+
 .PHONY: tools
 tools: $(TOOLS)/.built ## build the linters and the test runner into .cache/tools
 

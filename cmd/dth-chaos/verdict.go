@@ -1,0 +1,234 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/store"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
+)
+
+func (w *world) service() aws.Config {
+	url := w.aws.URL()
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("t", "t", "")}
+}
+
+// keys lists a bucket, past the proxies.
+func keys(ctx context.Context, b *storeaws.Bucket) (map[string]store.Object, error) {
+	out := map[string]store.Object{}
+	for token, after := "", ""; ; {
+		page, err := b.List(ctx, store.ListRequest{Token: token, StartAfter: after})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Objects {
+			out[o.Key] = o
+		}
+		if token = page.Next; token == "" {
+			return out, nil
+		}
+	}
+}
+
+func sum(ctx context.Context, b *storeaws.Bucket, key string) (string, error) {
+	body, err := b.Get(ctx, store.GetRequest{Key: key})
+	if err != nil {
+		return "", err
+	}
+	defer body.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, body); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", h.Sum(nil)), nil
+}
+
+// written remembers the last row that was written for each object in the name of each run. A row may be replaced in the name
+// of another run: a message that was delivered twice may outlive the run that sent it.
+type written struct {
+	mu   sync.Mutex
+	runs map[string]map[string]string // run, key: outcome
+	bad  error
+}
+
+func (w *written) add(raw []byte) {
+	var row struct{ ObjectKey, RunId, Status, Method, Error struct{ S string } } //nolint:revive // names of attributes
+	err := json.Unmarshal(raw, &row)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		w.bad = errors.Join(w.bad, fmt.Errorf("a ledger row cannot be read: %w", err))
+		return
+	}
+	if w.runs == nil {
+		w.runs = map[string]map[string]string{}
+	}
+	of := w.runs[row.RunId.S]
+	if of == nil {
+		of = map[string]string{}
+		w.runs[row.RunId.S] = of
+	}
+	r := ledger.Record{Status: ledger.Status(row.Status.S), Method: row.Method.S, Error: row.Error.S}
+	of[row.ObjectKey.S] = r.Outcome()
+}
+
+// of tallies a run's outcomes.
+func (w *written) of(runID string) (map[string]int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	tally := map[string]int64{}
+	for _, outcome := range w.runs[runID] {
+		tally[outcome]++
+	}
+	return tally, w.bad
+}
+
+// countersEqualLedger compares the counters of a run with the rows that were written in its name.
+func (w *world) countersEqualLedger(ctx context.Context, runID string) error {
+	want, err := w.written.of(runID)
+	if err != nil {
+		return err
+	}
+	all, err := runaws.Open(w.service(), "runs", retry.Policy{}).Counters(ctx, runID)
+	if err != nil {
+		return err
+	}
+	got := map[string]int64{}
+	for name, n := range run.Total(all).Outcomes {
+		got[name] = n.Objects
+	}
+	if !maps.Equal(got, want) {
+		return fmt.Errorf("counters of run %s say %v, the ledger %v", runID, got, want)
+	}
+	w.say("counters of run %s equal its ledger rows: %v", runID, got)
+	return nil
+}
+
+// judge holds both sides, the records and the logs against what was promised.
+func (w *world) judge(ctx context.Context) error {
+	var all error
+	fail := func(format string, args ...any) { all = errors.Join(all, fmt.Errorf(format, args...)) }
+	source, err := keys(ctx, w.ends[0])
+	if err != nil {
+		return err
+	}
+	destination, err := keys(ctx, w.ends[1])
+	if err != nil {
+		return err
+	}
+	table, err := ledgeraws.Open(ctx, w.service(), "ledger", retry.Policy{})
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	rows, err := table.Get(ctx, slices.Collect(maps.Keys(source)))
+	if err != nil {
+		return err
+	}
+	named, equal := 0, 0
+	for key := range source {
+		row, recorded := rows[key]
+		if !recorded {
+			fail("%q has no record", key)
+			continue
+		}
+		if row.Status != ledger.Done {
+			named++ // the ledger says why
+			continue
+		}
+		if _, there := destination[key]; !there {
+			fail("%q is DONE and not there", key)
+			continue
+		}
+		a, errA := sum(ctx, w.ends[0], key)
+		b, errB := sum(ctx, w.ends[1], key)
+		if errA != nil || errB != nil || a != b {
+			fail("%q has other bytes at the destination (%v, %v)", key, errA, errB)
+			continue
+		}
+		equal++
+	}
+	if named > 5 {
+		fail("%d objects are named as not copied, which is more than the sample asks for", named)
+	}
+	w.say("%d objects are equal by SHA-256, %d are named in the ledger", equal, named)
+	if visible, flying, delayed := w.queue.Depth(); visible+flying+delayed != 0 {
+		fail("%d messages are in the queue", visible+flying+delayed)
+	}
+	if visible, flying, _ := w.dead.Depth(); visible+flying != 0 {
+		fail("%d dead letters are on no record", visible+flying)
+	}
+	open, err := w.ends[1].Uploads(ctx, "")
+	if err != nil {
+		fail("listing uploads: %w", err)
+	}
+	if len(open) > 0 {
+		fail("%d uploads are open at the destination, the first of %s", len(open), open[0].Key)
+	}
+	return errors.Join(all, w.noTrace(), w.noConnections())
+}
+
+// noTrace searches logs and records for the secret.
+func (w *world) noTrace() error {
+	w.mu.Lock()
+	found := bytes.Contains(w.logs.Bytes(), []byte(w.secret))
+	w.mu.Unlock()
+	for _, t := range []interface{ Items(func([]byte) bool) }{w.ledger, w.runs} {
+		t.Items(func(raw []byte) bool {
+			found = found || bytes.Contains(raw, []byte(w.secret))
+			return true
+		})
+	}
+	if found {
+		return errors.New("a secret is in a log or a record")
+	}
+	return nil
+}
+
+// noConnections waits for the connections of programs that have ended to be gone.
+func (w *world) noConnections() error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		n := w.gates[0].open.Load() + w.gates[1].open.Load()
+		if n == 0 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d connections are open although all programs have ended", n)
+		}
+	}
+}
+
+// retries adds up what the workers say of their tries, over all runs.
+func (w *world) retries(ctx context.Context) (run.Totals, error) {
+	runs := runaws.Open(w.service(), "runs", retry.Policy{})
+	latest, err := runs.Latest(ctx, 1000)
+	if err != nil {
+		return run.Totals{}, err
+	}
+	var all []run.Counters
+	for _, r := range latest {
+		c, err := runs.Counters(ctx, r.ID)
+		if err != nil {
+			return run.Totals{}, err
+		}
+		all = append(all, c...)
+	}
+	return run.Total(all), nil
+}
