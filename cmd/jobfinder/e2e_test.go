@@ -24,6 +24,7 @@ import (
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/metrics"
 	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/run"
@@ -279,6 +280,20 @@ func TestStoppedFinderIsContinued(t *testing.T) {
 }
 
 // A pass is not made while the run before drains, and the record says why; --force makes it.
+func TestMetricsTellOfAPass(t *testing.T) {
+	s := newStack(t)
+	s.configure(map[string]string{"srcPrefix": "00"})
+	file := filepath.Join(t.TempDir(), "metrics")
+	r := s.whole("--metrics", file)
+	line, err := os.ReadFile(file)
+	s.must(err)
+	var told struct{ ListedObjects, QueuedObjects int64 }
+	s.must(errors.Join(metrics.Check(line), json.Unmarshal(line, &told)))
+	if told.ListedObjects != r.Finder.ListedSource+r.Finder.ListedDestination || told.QueuedObjects != r.Finder.Queued {
+		t.Errorf("metrics %s of a run %+v", line, r.Finder)
+	}
+}
+
 func TestGateAndForce(t *testing.T) {
 	s := newStack(t)
 	s.configure(map[string]string{"srcPrefix": "00"}) // few objects

@@ -16,12 +16,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/metrics"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/preflight"
@@ -46,7 +48,8 @@ be reached or refuses; 130 and 143 stopped by a signal.
 `
 
 type options struct {
-	config, runID, holder, closeRun string
+	config, runID, holder string
+	closeRun, metrics     string
 	plan, check, jsonLine bool
 	force, version        bool
 	checkpoint            time.Duration
@@ -96,6 +99,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.runID, "run-id", "", "id of the run; by default a pass that broke off is continued, or a new id is given")
 	fs.BoolVar(&o.force, "force", false, "make the pass although the run before is still copying")
 	fs.StringVar(&o.holder, "holder", "", "who makes the pass, as the lease names it; by default the name of this host, so that a restart need not wait")
+	fs.StringVar(&o.metrics, "metrics", "log", seeing.MetricsHelp)
 	fs.DurationVar(&o.checkpoint, "checkpoint", 10*time.Second, "time between two checkpoints; while objects are queued it is a tenth of that")
 	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done")
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
@@ -253,11 +257,21 @@ func (p *program) plan(ctx context.Context, out io.Writer) error {
 }
 
 func (p *program) pass(ctx context.Context, out io.Writer) error {
+	to, closeMetrics, err := seeing.OpenMetrics(p.metrics)
+	if err != nil {
+		return command.UsageError(err)
+	}
+	defer func() { _ = closeMetrics() }() // what it took is written
+	show := &seeing.Finder{
+		Emitter: metrics.New(to, p.cfg.StackName, map[string]string{"process": "jobfinder", "version": version}, time.Now), Log: p.log, Every: time.Minute,
+	}
 	r, err := pass.Run(ctx, pass.Config{
 		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists,
 		Queue: p.queue, Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
 		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
+		OnProgress: show.Progress,
 	})
+	show.End(r.Finder)
 	if err != nil {
 		return err
 	}

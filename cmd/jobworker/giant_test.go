@@ -30,6 +30,7 @@ type depot struct {
 	src, dst *s3sim.Bucket
 	ahead    atomic.Int64
 	file     string
+	env      []string // beside the usual
 }
 
 func newDepot(t *testing.T) *depot {
@@ -68,9 +69,9 @@ func newDepot(t *testing.T) *depot {
 }
 
 // start starts a program; the returned text is its log, for when it has ended.
-func (d *depot) start(name string) (*exec.Cmd, *bytes.Buffer) {
+func (d *depot) start(name string, more ...string) (*exec.Cmd, *bytes.Buffer) {
 	d.t.Helper()
-	args := []string{"--config", d.file}
+	args := append([]string{"--config", d.file}, more...)
 	if name == "jobworker" {
 		args = append(args, "--receive-wait", "2s")
 	}
@@ -78,6 +79,7 @@ func (d *depot) start(name string) (*exec.Cmd, *bytes.Buffer) {
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+d.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
+	cmd.Env = append(cmd.Env, d.env...)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/consume"
@@ -22,6 +24,7 @@ import (
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/metrics"
 	"github.com/datatransferhub/dth/worker/multipart"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
@@ -37,7 +40,9 @@ var version = "dev"
 const usage = `usage: jobworker --config FILE | --config ssm:NAME | --config s3://BUCKET/KEY
 
 Takes messages from the task's queue, copies objects and records the outcomes, until SIGTERM or SIGINT: then it finishes
-what is under way, hands back the rest, and exits with 143 or 130. Exit code 2: wrong usage or configuration.
+what is under way, hands back the rest, and exits with 143 or 130. When its EC2 instance is taken away, by a Spot
+interruption or a group that shrinks, it does the same and exits with 0: nobody should start it again there. Exit code 2:
+wrong usage or configuration.
 
 `
 
@@ -48,14 +53,17 @@ func main() {
 func start(ctx context.Context, args []string) error {
 	var reference string
 	var printVersion bool
-	var patience patience
+	var o options
 	fs := flag.NewFlagSet("jobworker", flag.ContinueOnError)
 	fs.Usage = func() { fmt.Fprint(os.Stderr, usage); fs.PrintDefaults() }
 	fs.StringVar(&reference, "config", "", "the configuration document: a file, ssm:NAME or s3://BUCKET/KEY")
 	fs.BoolVar(&printVersion, "version", false, "print the version")
-	fs.DurationVar(&patience.probe, "probe-every", time.Minute, "how often an endpoint that is out of reach is looked at, and its secret read anew")
-	fs.DurationVar(&patience.silence, "silence", time.Minute, "how long a connection may stay silent")
-	fs.DurationVar(&patience.receive, "receive-wait", 20*time.Second, "how long a receive waits for messages; 1s..20s")
+	fs.DurationVar(&o.probe, "probe-every", time.Minute, "how often an endpoint that is out of reach is looked at, and its secret read anew")
+	fs.DurationVar(&o.silence, "silence", time.Minute, "how long a connection may stay silent")
+	o.machine.flags(fs)
+	fs.StringVar(&o.metrics, "metrics", "log", seeing.MetricsHelp)
+	fs.DurationVar(&o.every, "metrics-every", time.Minute, "time between two lines of metrics and of progress; 1s..1m")
+	fs.DurationVar(&o.receive, "receive-wait", 20*time.Second, "how long a receive waits for messages; 1s..20s")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return nil
@@ -69,16 +77,20 @@ func start(ctx context.Context, args []string) error {
 	case reference == "":
 		return command.UsageError(errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY"))
 	}
-	if err := patience.check(); err != nil {
+	if err := errors.Join(o.check(), o.machine.check()); err != nil {
 		return command.UsageError(err)
 	}
-	return work(ctx, reference, patience)
+	return work(ctx, reference, o)
 }
 
-// patience is how long a worker waits for what.
-type patience struct{ probe, silence, receive time.Duration }
+// options say how long a worker waits for what, and how it is seen.
+type options struct {
+	probe, silence, receive, every time.Duration
+	metrics                        string
+	machine                        machine
+}
 
-func (p *patience) check() error {
+func (p *options) check() error {
 	for _, f := range []struct {
 		name               string
 		value, least, most time.Duration
@@ -86,6 +98,7 @@ func (p *patience) check() error {
 		{"probe-every", p.probe, time.Second, time.Hour},
 		{"silence", p.silence, time.Second, time.Hour},
 		{"receive-wait", p.receive, time.Second, 20 * time.Second},
+		{"metrics-every", p.every, time.Second, time.Minute},
 	} {
 		if f.value < f.least || f.value > f.most {
 			return fmt.Errorf("--%s: %s: allowed is %s to %s", f.name, f.value, f.least, f.most)
@@ -94,7 +107,7 @@ func (p *patience) check() error {
 	return nil
 }
 
-func work(ctx context.Context, reference string, p patience) error {
+func work(ctx context.Context, reference string, p options) error {
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
@@ -138,10 +151,18 @@ func work(ctx context.Context, reference string, p patience) error {
 	defer ledger.Close()
 	name := workerName()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName, "worker", name)
+	out, closeMetrics, err := seeing.OpenMetrics(p.metrics)
+	if err != nil {
+		return command.UsageError(err)
+	}
+	defer func() { _ = closeMetrics() }() // what it took is written
+	show := &seeing.Worker{
+		Emitter: metrics.New(out, cfg.StackName, map[string]string{"process": "jobworker", "worker": name, "version": version}, time.Now), Log: log, Every: p.every,
+	}
 	w, err := fleet.New(ctx, fleet.Config{
 		Job: cfg.Job, Source: source, Destination: destination, Shared: destination.Shares(source), PrefixFile: lists,
 		Queue: q, Ledger: ledger, Runs: runaws.Open(own, cfg.RunTable, retry.Policy{}), Uploads: multipartaws.Open(own, cfg.RunTable, retry.Policy{}),
-		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log,
+		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log, OnOutcome: show.Outcome,
 		Tune: func(c *consume.Config, _ *transfer.Config) {
 			c.FinishReceives, c.ReceiveWait, c.ProbeEvery = true, p.receive, p.probe
 		},
@@ -150,7 +171,17 @@ func work(ctx context.Context, reference string, p patience) error {
 		return command.UsageError(err)
 	}
 	log.Info("worker begins", "version", version, "source", source.Address(), "destination", destination.Address())
-	err = w.Run(ctx)
+	show.Stats = w.Stats
+	show.Begin()
+	err = p.machine.untilTaken(ctx, own, log, func(ctx context.Context) error {
+		showing, stop := context.WithCancel(context.WithoutCancel(ctx))
+		var shown sync.WaitGroup
+		shown.Go(func() { show.Run(showing) })
+		err := w.Run(ctx)
+		stop()
+		shown.Wait()
+		return err
+	})
 	log.Info("worker ends", "error", err)
 	return err
 }

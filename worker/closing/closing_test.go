@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"go.uber.org/goleak"
 
 	"github.com/datatransferhub/dth/worker/awssim"
@@ -34,6 +32,7 @@ import (
 	"github.com/datatransferhub/dth/worker/run/runaws"
 	"github.com/datatransferhub/dth/worker/run/runsqlite"
 	"github.com/datatransferhub/dth/worker/s3sim"
+	"github.com/datatransferhub/dth/worker/standin/standinaws"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
 
@@ -80,7 +79,7 @@ func onAWS(t *testing.T) records {
 	sim := awssim.Run(t, awssim.Options{})
 	sim.CreateTable("ledger", awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{"Failures": {Hash: "FailureShard", Range: "ObjectKey"}})
 	sim.CreateTable("runs", awssim.Index{Hash: "PK", Range: "SK"}, nil)
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(sim.URL()), Credentials: credentials.NewStaticCredentialsProvider("t", "t", "")}
+	cfg := standinaws.Config(t, sim.URL())
 	var r records
 	q, err := queueaws.Open(t.Context(), cfg, sim.CreateQueue("objects", awssim.QueueOptions{}).URL(), queueaws.Options{})
 	must(t, err)
