@@ -41,7 +41,8 @@ type world struct {
 	options options
 	dir     string
 	secret  string // the canary: it must be in no log and no record
-	rand    *rand.Rand
+	dice    sync.Mutex
+	rand    *rand.Rand // under dice
 
 	aws         *awssim.Sim
 	queue, dead *awssim.Queue
@@ -84,6 +85,12 @@ func (w *world) close() {
 
 func (w *world) say(format string, args ...any) {
 	fmt.Fprintf(w.options.log, "%s "+format+"\n", append([]any{time.Now().UTC().Format("15:04:05")}, args...)...)
+}
+
+func (w *world) intN(n int) int {
+	w.dice.Lock()
+	defer w.dice.Unlock()
+	return w.rand.IntN(n)
 }
 
 func (w *world) note(kind string) {
@@ -148,7 +155,7 @@ func (w *world) mischief(ctx context.Context) error {
 			w.secrets.value.Store(w.secretText(w.secret))
 			return nil
 		case <-kill.C:
-			i := w.rand.IntN(len(w.workers))
+			i := w.intN(len(w.workers))
 			w.workers[i].kill()
 			w.note("kill -9 of a worker")
 			var err error
@@ -178,11 +185,11 @@ func (w *world) alter(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("choosing an object: %w", err)
 	}
-	o := page.Objects[w.rand.IntN(len(page.Objects))]
+	o := page.Objects[w.intN(len(page.Objects))]
 	if strings.HasSuffix(o.Key, "/") || strings.HasPrefix(o.Key, "giant/") {
 		return nil
 	}
-	if w.rand.IntN(3) == 0 {
+	if w.intN(3) == 0 {
 		w.note("source object deleted")
 		return w.ends[0].Delete(ctx, o.Key)
 	}
@@ -192,7 +199,7 @@ func (w *world) alter(ctx context.Context) error {
 
 // put writes an object of random content to the source.
 func (w *world) put(ctx context.Context, key string, size int64) error {
-	body := io.LimitReader(&noise{rand.NewChaCha8([32]byte{byte(w.rand.Uint32()), byte(w.rand.Uint32())})}, size)
+	body := io.LimitReader(&noise{rand.NewChaCha8([32]byte{byte(w.intN(256)), byte(w.intN(256))})}, size)
 	_, err := w.ends[0].Put(ctx, store.PutRequest{Key: key, Body: body, Size: size})
 	return err
 }
@@ -261,7 +268,7 @@ func (w *world) find(ctx context.Context, name string, trouble context.Context) 
 		}
 		fate := time.After(time.Hour)
 		if trouble != nil && trouble.Err() == nil && n <= 3 {
-			fate = time.After(time.Duration(200+w.rand.IntN(1500)) * time.Millisecond)
+			fate = time.After(time.Duration(200+w.intN(1500)) * time.Millisecond)
 		}
 		select {
 		case <-p.done:
