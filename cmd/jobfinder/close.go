@@ -34,7 +34,11 @@ func (p *program) closing(ctx context.Context, out io.Writer) error {
 		c.Report = p.report
 	}
 	p.log.Info("closing begins", "run", id)
-	r, err := closing.Close(ctx, c, id)
+	var r run.Run
+	err = closing.Hold(ctx, p.runs, p.holder, func(ctx context.Context) (err error) {
+		r, err = closing.Close(ctx, c, id)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -165,6 +165,7 @@ func work(ctx context.Context, reference string, p options) error {
 		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log, OnOutcome: show.Outcome,
 		Tune: func(c *consume.Config, _ *transfer.Config) {
 			c.FinishReceives, c.ReceiveWait, c.ProbeEvery = true, p.receive, p.probe
+			c.DeleteWait = time.Second
 		},
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ func Drained(ctx context.Context, c Config, runID string) (why string, err error
 	if err != nil {
 		return "", err
 	}
-	if !r.Through() {
+	if !r.Through() && !r.OfEvents() {
 		return fmt.Sprintf("the run is %s", r.State), nil
 	}
 	counters, err := c.Runs.Counters(ctx, runID)

@@ -251,6 +251,43 @@ func checkReport(t *testing.T, text []byte) {
 	}
 }
 
+// The run that counts a day's events is closed when its day is over, and keeps no other from being closed.
+func TestRunsOfEventsAreClosedAfterTheirDay(t *testing.T) {
+	r := embedded(t)
+	now := time.Now().UTC()
+	day := run.Run{ID: "events-1", Trigger: run.TriggerEvent, State: run.Copying, Started: now.Add(-20 * time.Hour)}
+	must(t, r.runs.Create(t.Context(), day))
+	must(t, r.runs.Create(t.Context(), run.Run{ID: "pass", State: run.Copying, Started: now}))
+	if next, err := closing.Next(t.Context(), r.runs, now); err != nil || next.ID != "pass" {
+		t.Errorf("within the day %q is next, %v", next.ID, err)
+	}
+	next, err := closing.Next(t.Context(), r.runs, now.Add(6*time.Hour))
+	must(t, err)
+	why, err := closing.Drained(t.Context(), closing.Config{Runs: r.runs, Queue: r.queue, Uploads: r.uploads}, next.ID)
+	if err != nil || next.ID != "events-1" || why != "" {
+		t.Errorf("after it %q is next, not drained because %q, %v", next.ID, why, err)
+	}
+}
+
+func TestOneClosesAtATime(t *testing.T) {
+	r := embedded(t)
+	calls := 0
+	err := closing.Hold(t.Context(), r.runs, "one", func(ctx context.Context) error {
+		calls++
+		if err := closing.Hold(ctx, r.runs, "two", func(context.Context) error { calls++; return nil }); !errors.Is(err, closing.ErrBusy) {
+			t.Errorf("while one is at work: %v", err)
+		}
+		return errors.New("its own")
+	})
+	if err == nil || err.Error() != "its own" || calls != 1 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+	must(t, closing.Hold(t.Context(), r.runs, "two", func(context.Context) error { calls++; return nil }))
+	if calls != 2 {
+		t.Error("the lease was not given back")
+	}
+}
+
 func TestReportFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "reports")
 	for _, c := range []struct {

@@ -37,6 +37,8 @@ type Config struct {
 	Worker string
 	// Concurrency is the number of objects under way; 0 adapts between 8 and 64.
 	Concurrency int
+	// DeleteWait is how long the deletion of settled messages may wait for others, so that they share a call; 0: not at all.
+	DeleteWait time.Duration
 	// Receivers is the number of receive calls in flight; 0 is chosen from Concurrency.
 	Receivers int
 	// Batch is how many messages are asked for at once; 0 is 10, the most that SQS gives.

@@ -44,8 +44,10 @@ type recorder struct {
 	malformed, ignored, retries, throttles atomic.Int64
 	deletes                                sync.WaitGroup
 
-	mu    sync.Mutex
-	asked map[string]*tries // by run; what has no row of its own
+	mu      sync.Mutex
+	asked   map[string]*tries // by run; what has no row of its own
+	pending []queue.Message   // that wait for others, to be deleted with them
+	timer   *time.Timer       // that deletes them; nil: none wait
 }
 
 // tries are figures of a run that no ledger row tells. They are of this process and not exact under redelivery.
@@ -397,13 +399,51 @@ func (r *recorder) finish(ctx context.Context, settled []entry) {
 			r.c.release(ctx, e.message, e.release)
 		}
 	}
-	if len(remove) == 0 {
+	r.remove(ctx, remove)
+}
+
+// deleteBatch is how many messages a queue deletes with one call.
+const deleteBatch = 10
+
+// remove deletes messages, as many with a call as the queue takes: those that do not fill one wait for others, as long as
+// DeleteWait says. A worker that dies meanwhile has them delivered once more.
+func (r *recorder) remove(ctx context.Context, messages []queue.Message) {
+	if len(messages) == 0 {
 		return
 	}
-	if err := r.c.Queue.Delete(ctx, remove); err != nil {
+	r.mu.Lock()
+	r.pending = append(r.pending, messages...)
+	if n := len(r.pending); r.c.DeleteWait > 0 && n < deleteBatch {
+		if r.timer == nil {
+			r.deletes.Add(1)
+			r.timer = time.AfterFunc(r.c.DeleteWait, func() {
+				defer r.deletes.Done()
+				r.removePending(ctx)
+			})
+		}
+		r.mu.Unlock()
+		return
+	}
+	r.mu.Unlock()
+	r.removePending(ctx)
+}
+
+func (r *recorder) removePending(ctx context.Context) {
+	r.mu.Lock()
+	messages := r.pending
+	r.pending = nil
+	if r.timer != nil && r.timer.Stop() {
+		r.deletes.Done() // it will not run
+	}
+	r.timer = nil
+	r.mu.Unlock()
+	if len(messages) == 0 {
+		return
+	}
+	if err := r.c.Queue.Delete(ctx, messages); err != nil {
 		r.c.Log.Warn("deleting messages failed; they will be seen twice", "error", err)
 	}
-	r.c.leases.remove(remove)
+	r.c.leases.remove(messages)
 }
 
 // after does what an outcome asks for when it is on record.

@@ -68,7 +68,9 @@ func Run(m *testing.M, use func(*Server)) int {
 }
 
 // Start starts a server on a free loopback port and waits until it answers.
-func Start() (*Server, error) {
+func Start() (*Server, error) { return start() }
+
+func start(env ...string) (*Server, error) {
 	program, err := find()
 	if err != nil {
 		return nil, err
@@ -77,6 +79,7 @@ func Start() (*Server, error) {
 	cmd := exec.Command("sh", "-c", script, program)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(), "PYTHONUNBUFFERED=1", "MOTO_PORT=0")
+	cmd.Env = append(cmd.Env, env...)
 	cmd.WaitDelay = 10 * time.Second
 	hold, err := cmd.StdinPipe()
 	if err == nil {

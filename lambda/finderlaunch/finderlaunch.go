@@ -1,0 +1,198 @@
+// Package finderlaunch starts the finder's instance: by the schedule, by hand, or to close a run. One request starts one
+// instance, however often it is delivered.
+package finderlaunch
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mode is what an instance is started for.
+type Mode string
+
+// The modes.
+const (
+	Pass  Mode = "pass"
+	Close Mode = "close"
+	Plan  Mode = "plan"
+	Check Mode = "check"
+)
+
+// Request asks for an instance. A scheduled event of EventBridge asks for a pass, and its id is the request's.
+type Request struct {
+	Mode Mode   `json:"mode"`
+	Run  string `json:"run,omitempty"` // id of the run; of Close it is required
+	ID   string `json:"id"`            // the same for every delivery of one request
+}
+
+// Instance is a finder's instance that is there.
+type Instance struct {
+	ID       string
+	Host     string // its private host name, which is how it signs its lease
+	Launched time.Time
+}
+
+// Launch describes an instance that is to be started.
+type Launch struct {
+	Subnet string
+	Token  string // at most 64 letters; the same token never starts a second instance
+	Mode   Mode
+	Run    string
+}
+
+// ErrNoCapacity says that a subnet has no room for such an instance at present.
+var ErrNoCapacity = errors.New("no capacity")
+
+// Instances starts, finds and ends the instances of one stack's finder.
+type Instances interface {
+	Start(ctx context.Context, l Launch) (id string, err error)
+	// Running returns those that are pending or running.
+	Running(ctx context.Context) ([]Instance, error)
+	End(ctx context.Context, id string) error
+}
+
+// Alive tells who has a sign of life on record: a finder's host holds a lease that it renews each minute.
+type Alive interface {
+	Holders(ctx context.Context) ([]string, error)
+}
+
+// silentAfter is how long an instance may be there without holding a lease: it boots, and looks at both ends first.
+const silentAfter = 30 * time.Minute
+
+// Handler answers requests.
+type Handler struct {
+	Stack     string
+	Instances Instances
+	Alive     Alive
+	Subnets   []string
+	// Monitor makes sure that a monitor looks after the stack's runs; nil: nobody does.
+	Monitor func(ctx context.Context, id string) error
+	Log     *slog.Logger
+	Now     func() time.Time
+}
+
+// Answer tells what was started.
+type Answer struct {
+	Instance string   `json:"instance"`
+	Subnet   string   `json:"subnet"`
+	Ended    []string `json:"ended,omitempty"` // instances without a sign of life
+}
+
+// Handle starts an instance, after ending those that hang.
+func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (Answer, error) {
+	r, err := Parse(event)
+	if err != nil {
+		return Answer{}, err
+	}
+	var answer Answer
+	if answer.Ended, err = h.endSilent(ctx); err != nil {
+		h.Log.Warn("looking for finders that hang failed; the pass is started all the same", "error", err)
+	}
+	if answer.Instance, answer.Subnet, err = h.start(ctx, r); err != nil {
+		return answer, err
+	}
+	h.Log.Info("finder is started", "instance", answer.Instance, "subnet", answer.Subnet, "mode", r.Mode, "run", r.Run)
+	if r.Mode == Pass && h.Monitor != nil {
+		if err := h.Monitor(ctx, r.ID); err != nil {
+			return answer, fmt.Errorf("the finder is started, its monitor is not: %w", err)
+		}
+	}
+	return answer, nil
+}
+
+// start tries the subnets in turn, another one first each time.
+func (h *Handler) start(ctx context.Context, r Request) (id, subnet string, err error) {
+	if len(h.Subnets) == 0 {
+		return "", "", errors.New("no subnet is given to start the finder in")
+	}
+	first := sha256.Sum256([]byte(r.ID))
+	var all error
+	for i := range h.Subnets {
+		subnet = h.Subnets[(int(first[0])+i)%len(h.Subnets)]
+		id, err = h.Instances.Start(ctx, Launch{Subnet: subnet, Token: token(h.Stack, subnet, r), Mode: r.Mode, Run: r.Run})
+		if err == nil {
+			return id, subnet, nil
+		}
+		all = errors.Join(all, fmt.Errorf("subnet %s: %w", subnet, err))
+		if !errors.Is(err, ErrNoCapacity) {
+			break
+		}
+		h.Log.Warn("no room for the finder in a subnet; the next is tried", "subnet", subnet, "error", err)
+	}
+	return "", "", fmt.Errorf("starting the finder: %w", all)
+}
+
+// token is the client token of a request in a subnet. Which subnet is tried first follows from the request, so a request that
+// is delivered twice asks for the same instance.
+func token(stack, subnet string, r Request) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{stack, subnet, string(r.Mode), r.Run, r.ID}, "\x00")))
+	return hex.EncodeToString(sum[:])[:64]
+}
+
+// endSilent ends instances that have been there for long and hold no lease.
+func (h *Handler) endSilent(ctx context.Context) (ended []string, err error) {
+	running, err := h.Instances.Running(ctx)
+	if err != nil || len(running) == 0 {
+		return nil, err
+	}
+	holders, err := h.Alive.Holders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range running {
+		if h.Now().Sub(i.Launched) < silentAfter || slices.Contains(holders, i.Host) {
+			continue
+		}
+		h.Log.Warn("a finder shows no sign of life and is ended", "instance", i.ID, "launched", i.Launched)
+		if err := h.Instances.End(ctx, i.ID); err != nil {
+			return ended, err
+		}
+		ended = append(ended, i.ID)
+	}
+	return ended, nil
+}
+
+// names are run ids: they reach the instance as a tag.
+var names = regexp.MustCompile(`^[A-Za-z0-9._-]{0,128}$`)
+
+// Parse reads a request, or a scheduled event. Errors name the field, its value and what is allowed.
+func Parse(event json.RawMessage) (Request, error) {
+	var e struct {
+		Request
+		DetailType string    `json:"detail-type"`
+		Time       time.Time `json:"time"`
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		return Request{}, fmt.Errorf("the request is no JSON object of mode, run and id: %w", err)
+	}
+	r := e.Request
+	if e.DetailType != "" {
+		// All deliveries of one tick have its time; their ids differ when two rules tick.
+		r.Mode, r.ID = Pass, cmp.Or(e.Time.UTC().Format("20060102T150405Z"), e.ID)
+		if e.Time.IsZero() {
+			r.ID = e.ID
+		}
+	}
+	r.Mode = cmp.Or(r.Mode, Pass)
+	switch {
+	case !slices.Contains([]Mode{Pass, Close, Plan, Check}, r.Mode):
+		return r, fmt.Errorf("mode: %q: allowed are pass, close, plan and check", r.Mode)
+	case !names.MatchString(r.Run):
+		return r, fmt.Errorf("run: %q: allowed are up to 128 letters, digits, dots, hyphens and underscores", r.Run)
+	case r.Mode == Close && r.Run == "":
+		return r, errors.New("run: it is required to close one; \"next\" is the oldest that waits")
+	case r.ID == "" || !names.MatchString(r.ID):
+		return r, fmt.Errorf("id: %q: 1 to 128 letters, digits, dots, hyphens and underscores are required; the same id never starts two instances", r.ID)
+	}
+	return r, nil
+}

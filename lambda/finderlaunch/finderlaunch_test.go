@@ -1,0 +1,166 @@
+package finderlaunch_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/datatransferhub/dth/lambda/finderlaunch"
+	"github.com/datatransferhub/dth/worker/closing"
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/pass"
+	"github.com/datatransferhub/dth/worker/run/runsqlite"
+)
+
+// hall is where instances run. A token starts one instance, as on EC2.
+type hall struct {
+	tokens  map[string]string
+	full    map[string]bool // subnets
+	broken  error
+	running []finderlaunch.Instance
+	ended   []string
+	modes   []string
+}
+
+func (h *hall) Start(_ context.Context, l finderlaunch.Launch) (string, error) {
+	if h.broken != nil {
+		return "", h.broken
+	}
+	if h.full[l.Subnet] {
+		return "", fmt.Errorf("%w: %s", finderlaunch.ErrNoCapacity, l.Subnet)
+	}
+	if id, again := h.tokens[l.Token]; again {
+		return id, nil
+	}
+	id := fmt.Sprintf("i-%d", len(h.tokens)+1)
+	h.tokens[l.Token] = id
+	h.modes = append(h.modes, string(l.Mode)+" "+l.Run)
+	return id, nil
+}
+func (h *hall) Running(context.Context) ([]finderlaunch.Instance, error) { return h.running, nil }
+func (h *hall) End(_ context.Context, id string) error                   { h.ended = append(h.ended, id); return nil }
+
+const tick = `{"version":"0","id":"e-%d","detail-type":"Scheduled Event","source":"aws.events","time":"2026-11-23T12:00:00Z","resources":["r"],"detail":{}}`
+
+func newHandler(t *testing.T) (*finderlaunch.Handler, *hall, *runsqlite.Runs) {
+	t.Helper()
+	db, err := databasesqlite.Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	runs, err := runsqlite.Open(t.Context(), db, "task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances := &hall{tokens: map[string]string{}, full: map[string]bool{}}
+	return &finderlaunch.Handler{
+		Stack: "stack", Instances: instances, Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Subnets: []string{"a", "b", "c"},
+		Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}, instances, runs
+}
+
+func TestOneTickStartsOneInstance(t *testing.T) {
+	h, instances, _ := newHandler(t)
+	var monitored []string
+	h.Monitor = func(_ context.Context, id string) error { monitored = append(monitored, id); return nil }
+	for n := range 3 { // delivered three times, with ids of their own
+		a, err := h.Handle(t.Context(), json.RawMessage(fmt.Sprintf(tick, n)))
+		if err != nil || a.Instance != "i-1" {
+			t.Errorf("%+v, %v", a, err)
+		}
+	}
+	if len(monitored) != 3 || monitored[0] != monitored[2] {
+		t.Errorf("monitors %q", monitored)
+	}
+	a, err := h.Handle(t.Context(), json.RawMessage(`{"mode":"close","run":"r.1","id":"close-r.1-1"}`))
+	if err != nil || a.Instance != "i-2" || len(monitored) != 3 || strings.Join(instances.modes, ";") != "pass ;close r.1" {
+		t.Errorf("%+v, %v, modes %q", a, err, instances.modes)
+	}
+}
+
+func TestSubnetsAreTriedInTurn(t *testing.T) {
+	h, instances, _ := newHandler(t)
+	first, err := h.Handle(t.Context(), json.RawMessage(`{"id":"1"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances.full[first.Subnet] = true
+	second, err := h.Handle(t.Context(), json.RawMessage(`{"id":"1"}`))
+	if err != nil || second.Subnet == first.Subnet {
+		t.Errorf("%+v after %+v, %v", second, first, err)
+	}
+	for _, s := range h.Subnets {
+		instances.full[s] = true
+	}
+	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"2"}`)); !errors.Is(err, finderlaunch.ErrNoCapacity) {
+		t.Errorf("without room anywhere: %v", err)
+	}
+	instances.broken = errors.New("not authorized")
+	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"3"}`)); err == nil || strings.Count(err.Error(), "subnet") != 1 {
+		t.Errorf("another subnet was tried for an error that is no want of room: %v", err)
+	}
+}
+
+func TestInstancesThatHangAreEnded(t *testing.T) {
+	h, instances, runs := newHandler(t)
+	for name, holder := range map[string]string{pass.LeaseName: "host-passing", closing.LeaseName: "host-closing"} {
+		if _, held, err := runs.Lease(t.Context(), name, holder, time.Now(), time.Minute); err != nil || !held {
+			t.Fatal(held, err)
+		}
+	}
+	long := time.Now().Add(-time.Hour)
+	instances.running = []finderlaunch.Instance{
+		{ID: "i-passing", Host: "host-passing", Launched: long},
+		{ID: "i-closing", Host: "host-closing", Launched: long},
+		{ID: "i-booting", Host: "host-new", Launched: time.Now().Add(-time.Minute)},
+		{ID: "i-hanging", Host: "host-dead", Launched: long},
+	}
+	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"1"}`)); err != nil || strings.Join(instances.ended, " ") != "i-hanging" {
+		t.Errorf("ended %q, %v", instances.ended, err)
+	}
+	// Asking who holds a lease leaves free ones free.
+	for _, name := range finderlaunch.LeaseNames() {
+		if err := runs.Unlease(t.Context(), name, map[string]string{pass.LeaseName: "host-passing", closing.LeaseName: "host-closing"}[name]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holders, err := finderlaunch.Leases{Runs: runs, Now: time.Now}.Holders(t.Context())
+	if err != nil || len(holders) != 0 {
+		t.Errorf("holders %q, %v", holders, err)
+	}
+	if _, held, err := runs.Lease(t.Context(), pass.LeaseName, "host-next", time.Now(), time.Minute); err != nil || !held {
+		t.Errorf("the next finder cannot take the lease: %v", err)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	for _, c := range []struct{ event, want string }{
+		{`[]`, "no JSON object"},
+		{`{"id":"x","mode":"copy"}`, "pass, close, plan and check"},
+		{`{"id":"x","mode":"close"}`, "required to close"},
+		{`{"id":"x","run":"$(reboot)"}`, "run"},
+		{`{"mode":"pass"}`, "id"},
+		{`{"id":"a b"}`, "id"},
+	} {
+		if _, err := finderlaunch.Parse(json.RawMessage(c.event)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.event, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(fmt.Sprintf(tick, 1)))
+	f.Add([]byte(`{"mode":"close","run":"r","id":"x"}`))
+	f.Fuzz(func(t *testing.T, event []byte) {
+		if r, err := finderlaunch.Parse(event); err == nil && (r.ID == "" || r.Mode == "" || strings.ContainsAny(r.Run+r.ID, " $`\"'\\")) {
+			t.Errorf("%s is taken as %+v", event, r)
+		}
+	})
+}

@@ -1,0 +1,41 @@
+// Command main is the Lambda that starts the finder's instance.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/datatransferhub/dth/lambda/finderlaunch"
+	"github.com/datatransferhub/dth/lambda/finderlaunch/finderlaunchaws"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("stack", os.Getenv(wiring.EnvStack))
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		log.Error("the AWS configuration cannot be read", "error", err)
+		os.Exit(1)
+	}
+	runs := runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})
+	h := &finderlaunch.Handler{
+		Stack: os.Getenv(wiring.EnvStackID), Subnets: strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' || r == ' ' }),
+		Instances: finderlaunchaws.Open(cfg, finderlaunchaws.Options{
+			Stack: os.Getenv(wiring.EnvStackID), Name: os.Getenv(wiring.EnvStack), LaunchTemplate: os.Getenv(wiring.EnvLaunchTemplate),
+			SecurityGroup: os.Getenv(wiring.EnvSecurityGroup), PublicAddress: os.Getenv(wiring.EnvPublicAddress) == "true",
+		}),
+		Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Log: log, Now: time.Now,
+	}
+	if machine := os.Getenv(wiring.EnvMonitor); machine != "" {
+		h.Monitor = finderlaunchaws.Monitor(cfg, machine)
+	}
+	lambda.Start(h.Handle)
+}

@@ -1,0 +1,219 @@
+// Package monitor sees the runs of a stack to their end: it tells of them on the event bus, waits until they have drained, and
+// has them closed by a proof. It holds nothing but what its state says, which a state machine carries from look to look; one
+// execution looks after all runs that are open.
+package monitor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/closing"
+	"github.com/datatransferhub/dth/worker/giant"
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// Verdict is what follows a look.
+type Verdict = giant.Verdict
+
+// MaxLooks is how many looks one execution makes: a look with its wait takes 12 of the 25,000 events that Step Functions gives
+// an execution (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+const MaxLooks = 1500
+
+// Patience of the monitor.
+const (
+	// quietLooks is how often in a row a run has to be found drained: a queue's numbers are estimates.
+	quietLooks = 2
+	// closingTime is how long a finder that closes a run may take until another is started: comparing 100 million objects on
+	// both sides takes less.
+	closingTime = 2 * time.Hour
+	// maxClosings is how often closing a run is tried.
+	maxClosings = 5
+	// tellEvery is how often the progress of a run is told of.
+	tellEvery = 5 * time.Minute
+	// maxOpen bounds the runs of a state, which Step Functions limits to 256 KiB.
+	maxOpen = 50
+)
+
+// State is what an execution carries from look to look. It holds no names of objects.
+type State struct {
+	Begun        string          `json:"begun"` // names the first execution
+	Continuation int             `json:"continuation"`
+	Looks        int             `json:"looks"`
+	Runs         map[string]Open `json:"runs,omitempty"`
+}
+
+// Open is a run that is not closed yet.
+type Open struct {
+	Quiet    int       `json:"quiet,omitempty"`    // looks in a row that found it drained
+	Closings int       `json:"closings,omitempty"` // finders that were started to close it
+	Launched time.Time `json:"launched,omitzero"`  // when the last of them was
+	Told     time.Time `json:"told,omitzero"`      // when its progress was told of
+}
+
+// Name is the name of the execution that goes on with a state: of at most 80 letters, digits, hyphens and underscores.
+func (s State) Name() string { return fmt.Sprintf("%.60s-%d", s.Begun, s.Continuation) }
+
+// Answer is what the state machine goes on with.
+type Answer struct {
+	Verdict   Verdict `json:"verdict"`
+	Name      string  `json:"name"`
+	Execution State   `json:"execution"`
+}
+
+// Event is told on the event bus.
+type Event struct {
+	Kind   string // RunStarted, RunProgress, RunClosed
+	Detail Detail
+}
+
+// Detail is the detail of an event.
+type Detail struct {
+	StackName string               `json:"stackName"`
+	StackID   string               `json:"stackId"`
+	Run       string               `json:"run"`
+	Trigger   string               `json:"trigger"`
+	State     run.State            `json:"state"`
+	Started   time.Time            `json:"started"`
+	Finished  time.Time            `json:"finished,omitzero"`
+	Finder    run.FinderTotals     `json:"finder"`
+	Outcomes  map[string]run.Tally `json:"outcomes,omitempty"`
+	Errors    map[string]int64     `json:"errors,omitempty"` // failed objects by class
+	Proved    bool                 `json:"proved"`
+	Named     int64                `json:"named"`
+	Newer     int64                `json:"newer"`
+	Remaining map[string]int64     `json:"remaining,omitempty"`
+	Report    string               `json:"report,omitempty"`
+	Error     string               `json:"error,omitempty"`
+}
+
+// Handler looks once for each call.
+type Handler struct {
+	StackName, StackID string
+	Closing            closing.Config // Runs, Queue and Uploads of it
+	// Tell puts events on the bus.
+	Tell func(ctx context.Context, events []Event) error
+	// Close starts a finder that closes a run.
+	Close func(ctx context.Context, runID string, try int) error
+	Log   *slog.Logger
+	Now   func() time.Time
+}
+
+// Handle makes one look. Whatever it did is on record, or done once more by the next look: events are told at least once.
+func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
+	l := &look{Handler: h, before: s.Runs, after: map[string]Open{}}
+	if err := l.runs(ctx); err != nil {
+		h.Log.Error("looking at the runs failed; it is tried again", "error", err)
+		return Answer{}, err
+	}
+	s.Runs, s.Looks = l.after, s.Looks+1
+	answer := Answer{Verdict: giant.Wait, Execution: s}
+	switch {
+	case len(s.Runs) == 0:
+		answer.Verdict = giant.End
+	case s.Looks >= MaxLooks:
+		answer.Verdict = giant.Continue
+		answer.Execution.Continuation, answer.Execution.Looks = s.Continuation+1, 0
+	}
+	answer.Name = answer.Execution.Name()
+	h.Log.Info("looked", "open", len(s.Runs), "verdict", answer.Verdict)
+	return answer, nil
+}
+
+// look is one look at all runs.
+type look struct {
+	*Handler
+	before, after map[string]Open
+	events        []Event
+}
+
+func (l *look) runs(ctx context.Context) error {
+	latest, err := l.Closing.Runs.Latest(ctx, 200)
+	if err != nil {
+		return err
+	}
+	now := l.Now()
+	for i := len(latest) - 1; i >= 0; i-- {
+		r := latest[i]
+		open, known := l.before[r.ID]
+		switch {
+		case r.OfEvents() && now.Sub(r.Started) <= eventDay:
+		case !isOpen(r):
+			if known {
+				err = l.tell(ctx, "RunClosed", r)
+			}
+		case len(l.after) < maxOpen:
+			if !known {
+				if err = l.tell(ctx, "RunStarted", r); err != nil {
+					return err
+				}
+				open.Told = now
+			}
+			if open, err = l.one(ctx, r, open, now); err == nil {
+				l.after[r.ID] = open
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(l.events) == 0 {
+		return nil
+	}
+	return l.Tell(ctx, l.events)
+}
+
+// eventDay is when a run of events is over: it counts those of one day, and those that come late.
+const eventDay = 25 * time.Hour
+
+func isOpen(r run.Run) bool {
+	return r.State == run.Finding || r.State == run.Copying || r.State == run.Proving
+}
+
+// one looks at a run that is open.
+func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open, error) {
+	if now.Sub(o.Told) >= tellEvery {
+		if err := l.tell(ctx, "RunProgress", r); err != nil {
+			return o, err
+		}
+		o.Told = now
+	}
+	why, err := closing.Drained(ctx, l.Closing, r.ID)
+	if err != nil {
+		return o, err
+	}
+	if why != "" {
+		o.Quiet = 0
+		return o, nil
+	}
+	if o.Quiet++; o.Quiet < quietLooks || !o.Launched.IsZero() && now.Sub(o.Launched) < closingTime {
+		return o, nil
+	}
+	if o.Closings >= maxClosings {
+		r.State, r.Finished = run.Failed, now
+		r.Error = fmt.Sprintf("the proof that both ends agree was begun %d times and never came to its end; the finders' log says why", maxClosings)
+		return o, l.Closing.Runs.Update(ctx, r) // the next look tells of it
+	}
+	l.Log.Info("run has drained; a finder is started to close it", "run", r.ID, "try", o.Closings+1)
+	if err := l.Close(ctx, r.ID, o.Closings+1); err != nil {
+		return o, fmt.Errorf("starting the finder that closes run %s: %w", r.ID, err)
+	}
+	o.Closings++
+	o.Launched = now
+	return o, nil
+}
+
+// tell notes an event about a run.
+func (l *look) tell(ctx context.Context, kind string, r run.Run) error {
+	counters, err := l.Closing.Runs.Counters(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	t := run.Total(counters)
+	l.events = append(l.events, Event{kind, Detail{
+		StackName: l.StackName, StackID: l.StackID, Run: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Finder: r.Finder,
+		Outcomes: t.Outcomes, Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Remaining: r.Remaining, Report: r.Report, Error: r.Error,
+	}})
+	return nil
+}
