@@ -27,10 +27,23 @@ type Workflows struct {
 	invoke Invoke
 }
 
-// patch lets moto 5.2.1 execute more than one execution in a region: it copies a state machine whole, its threads included.
+// patch mends moto 5.2.1: it copies a state machine whole, its threads included, which fails at the second execution; and it
+// hands the parameters of states:startExecution to its client in Amazon States Language's spelling.
 const patch = `import copy
+import json
 import moto.stepfunctions.models as models
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn as sfn
+
 models.StateMachine.__deepcopy__ = lambda self, memo: copy.copy(self)
+start = sfn.StateTaskServiceSfn._eval_service_task
+
+def spelled(self, env, resource_runtime_part, normalised_parameters, state_credentials):
+    given = {key[0].lower() + key[1:]: value for key, value in normalised_parameters.items()}
+    if not isinstance(given.get("input", ""), str):
+        given["input"] = json.dumps(given["input"])
+    start(self, env, resource_runtime_part, given, state_credentials)
+
+sfn.StateTaskServiceSfn._eval_service_task = spelled
 `
 
 // StartWorkflows starts a server whose state machines are executed. Set says who answers for their Lambdas.
