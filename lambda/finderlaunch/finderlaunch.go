@@ -75,10 +75,11 @@ type Handler struct {
 	Instances Instances
 	Alive     Alive
 	Subnets   []string
-	// Monitor makes sure that a monitor looks after the stack's runs; nil: nobody does.
-	Monitor func(ctx context.Context, id string) error
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Announce tells that a finder was started, upon which the monitor begins to look after the stack's runs; nil: nobody
+	// is told.
+	Announce func(ctx context.Context, mode Mode) error
+	Log      *slog.Logger
+	Now      func() time.Time
 }
 
 // Answer tells what was started.
@@ -102,8 +103,8 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (Answer, er
 		return answer, err
 	}
 	h.Log.Info("finder is started", "instance", answer.Instance, "subnet", answer.Subnet, "mode", r.Mode, "run", r.Run)
-	if r.Mode == Pass && h.Monitor != nil {
-		if err := h.Monitor(ctx, r.ID); err != nil {
+	if r.Mode == Pass && h.Announce != nil {
+		if err := h.Announce(ctx, r.Mode); err != nil {
 			return answer, fmt.Errorf("the finder is started, its monitor is not: %w", err)
 		}
 	}

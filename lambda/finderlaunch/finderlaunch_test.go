@@ -68,19 +68,19 @@ func newHandler(t *testing.T) (*finderlaunch.Handler, *hall, *runsqlite.Runs) {
 
 func TestOneTickStartsOneInstance(t *testing.T) {
 	h, instances, _ := newHandler(t)
-	var monitored []string
-	h.Monitor = func(_ context.Context, id string) error { monitored = append(monitored, id); return nil }
+	var told []finderlaunch.Mode
+	h.Announce = func(_ context.Context, m finderlaunch.Mode) error { told = append(told, m); return nil }
 	for n := range 3 { // delivered three times, with ids of their own
 		a, err := h.Handle(t.Context(), json.RawMessage(fmt.Sprintf(tick, n)))
 		if err != nil || a.Instance != "i-1" {
 			t.Errorf("%+v, %v", a, err)
 		}
 	}
-	if len(monitored) != 3 || monitored[0] != monitored[2] {
-		t.Errorf("monitors %q", monitored)
+	if len(told) != 3 {
+		t.Errorf("told %q", told)
 	}
 	a, err := h.Handle(t.Context(), json.RawMessage(`{"mode":"close","run":"r.1","id":"close-r.1-1"}`))
-	if err != nil || a.Instance != "i-2" || len(monitored) != 3 || strings.Join(instances.modes, ";") != "pass ;close r.1" {
+	if err != nil || a.Instance != "i-2" || len(told) != 3 || strings.Join(instances.modes, ";") != "pass ;close r.1" {
 		t.Errorf("%+v, %v, modes %q", a, err, instances.modes)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/closing"
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/run"
@@ -64,7 +65,7 @@ type Answer struct {
 
 // Event is told on the event bus.
 type Event struct {
-	Kind   string // RunStarted, RunProgress, RunClosed
+	Kind   string // of package wiring: RunStarted, RunProgress, RunClosed
 	Detail Detail
 }
 
@@ -102,6 +103,13 @@ type Handler struct {
 
 // Handle makes one look. Whatever it did is on record, or done once more by the next look: events are told at least once.
 func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
+	mine, err := h.lease(ctx, s.Begun)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !mine {
+		return Answer{Verdict: giant.End, Name: s.Name(), Execution: s}, nil // another execution looks after all runs
+	}
 	l := &look{Handler: h, before: s.Runs, after: map[string]Open{}}
 	if err := l.runs(ctx); err != nil {
 		h.Log.Error("looking at the runs failed; it is tried again", "error", err)
@@ -112,6 +120,9 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	switch {
 	case len(s.Runs) == 0:
 		answer.Verdict = giant.End
+		if err := h.Closing.Runs.Unlease(ctx, leaseName, s.Begun); err != nil {
+			return Answer{}, err
+		}
 	case s.Looks >= MaxLooks:
 		answer.Verdict = giant.Continue
 		answer.Execution.Continuation, answer.Execution.Looks = s.Continuation+1, 0
@@ -119,6 +130,20 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	answer.Name = answer.Execution.Name()
 	h.Log.Info("looked", "open", len(s.Runs), "verdict", answer.Verdict)
 	return answer, nil
+}
+
+// One execution looks after all runs of a stack. Each pass starts one, which ends at once while another is at work.
+const (
+	leaseName = "monitor"
+	leaseTime = 10 * time.Minute // looks come each minute
+)
+
+func (h *Handler) lease(ctx context.Context, holder string) (bool, error) {
+	_, held, err := h.Closing.Runs.Lease(ctx, leaseName, holder, h.Now(), leaseTime)
+	if err != nil {
+		h.Log.Error("the lease of the monitor cannot be had; it is tried again", "error", err)
+	}
+	return held, err
 }
 
 // look is one look at all runs.
@@ -141,11 +166,11 @@ func (l *look) runs(ctx context.Context) error {
 		case r.OfEvents() && now.Sub(r.Started) <= eventDay:
 		case !isOpen(r):
 			if known {
-				err = l.tell(ctx, "RunClosed", r)
+				err = l.tell(ctx, wiring.RunClosed, r)
 			}
 		case len(l.after) < maxOpen:
 			if !known {
-				if err = l.tell(ctx, "RunStarted", r); err != nil {
+				if err = l.tell(ctx, wiring.RunStarted, r); err != nil {
 					return err
 				}
 				open.Told = now
@@ -174,7 +199,7 @@ func isOpen(r run.Run) bool {
 // one looks at a run that is open.
 func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open, error) {
 	if now.Sub(o.Told) >= tellEvery {
-		if err := l.tell(ctx, "RunProgress", r); err != nil {
+		if err := l.tell(ctx, wiring.RunProgress, r); err != nil {
 			return o, err
 		}
 		o.Told = now

@@ -141,6 +141,20 @@ func TestAClosingThatNeverEnds(t *testing.T) {
 	}
 }
 
+func TestOneMonitorAtATime(t *testing.T) {
+	w := newWatch(t)
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "one", State: run.Finding, Started: w.now}))
+	w.look(giant.Wait)
+	first := w.state
+	w.state = monitor.State{Begun: "pass-2"}
+	w.look(giant.End)
+	w.expect("told", w.told, "RunStarted one FINDING")
+	w.now = w.now.Add(time.Hour) // the first is dead
+	w.look(giant.Wait)
+	w.state = first
+	w.look(giant.End)
+}
+
 func TestFailuresAreTriedAgain(t *testing.T) {
 	w := newWatch(t)
 	must(t, w.runs.Create(t.Context(), run.Run{ID: "one", State: run.Copying, Started: w.now}))

@@ -3,41 +3,33 @@ package finderlaunchaws
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/datatransferhub/dth/lambda/finderlaunch"
-)
-
-// Tags of the finder's instances. The template lets instances read their own tags from their metadata, and Lambdas end those
-// instances only that carry the stack's.
-const (
-	TagStack = "dth:stack"
-	TagMode  = "DthMode"
-	TagRun   = "DthRun"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
 // Actions returns the IAM actions on instances: to start, to look, and to end those that carry the stack's tag; and on the
-// monitor's state machine.
-func Actions() (start, look, end, monitor []string) {
-	return []string{"ec2:RunInstances", "ec2:CreateTags"}, []string{"ec2:DescribeInstances"}, []string{"ec2:TerminateInstances"},
-		[]string{"states:ListExecutions", "states:StartExecution"}
+// default event bus.
+func Actions() (start, look, end, bus []string) {
+	return []string{"ec2:RunInstances", "ec2:CreateTags"}, []string{"ec2:DescribeInstances"}, []string{"ec2:TerminateInstances"}, []string{"events:PutEvents"}
 }
 
 // Options are what the template gives.
 type Options struct {
-	Stack          string // its id, the value of TagStack
-	Name           string // of the stack, for people
+	Stack          string // its name
 	LaunchTemplate string // id
+	Version        string // of the launch template
 	SecurityGroup  string
 	PublicAddress  bool
 }
@@ -58,15 +50,15 @@ var noCapacity = []string{"InsufficientInstanceCapacity", "InsufficientHostCapac
 // Start implements finderlaunch.Instances.
 func (e *EC2) Start(ctx context.Context, l finderlaunch.Launch) (string, error) {
 	tags := []types.Tag{
-		{Key: aws.String(TagStack), Value: &e.o.Stack},
-		{Key: aws.String(TagMode), Value: aws.String(string(l.Mode))},
-		{Key: aws.String("Name"), Value: aws.String(e.o.Name + " finder")},
+		{Key: aws.String(wiring.TagStack), Value: &e.o.Stack},
+		{Key: aws.String(wiring.TagMode), Value: aws.String(string(l.Mode))},
+		{Key: aws.String("Name"), Value: aws.String(e.o.Stack + " finder")},
 	}
 	if l.Run != "" {
-		tags = append(tags, types.Tag{Key: aws.String(TagRun), Value: &l.Run})
+		tags = append(tags, types.Tag{Key: aws.String(wiring.TagRun), Value: &l.Run})
 	}
 	out, err := e.client.RunInstances(ctx, &ec2.RunInstancesInput{
-		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &e.o.LaunchTemplate, Version: aws.String("$Latest")},
+		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &e.o.LaunchTemplate, Version: &e.o.Version},
 		MinCount:       aws.Int32(1), MaxCount: aws.Int32(1), ClientToken: &l.Token,
 		NetworkInterfaces: []types.InstanceNetworkInterfaceSpecification{{
 			DeviceIndex: aws.Int32(0), SubnetId: &l.Subnet, Groups: []string{e.o.SecurityGroup}, AssociatePublicIpAddress: &e.o.PublicAddress,
@@ -89,8 +81,8 @@ func (e *EC2) Start(ctx context.Context, l finderlaunch.Launch) (string, error) 
 // Running implements finderlaunch.Instances.
 func (e *EC2) Running(ctx context.Context) (found []finderlaunch.Instance, err error) {
 	pages := ec2.NewDescribeInstancesPaginator(e.client, &ec2.DescribeInstancesInput{Filters: []types.Filter{
-		{Name: aws.String("tag:" + TagStack), Values: []string{e.o.Stack}},
-		{Name: aws.String("tag-key"), Values: []string{TagMode}},
+		{Name: aws.String("tag:" + wiring.TagStack), Values: []string{e.o.Stack}},
+		{Name: aws.String("tag-key"), Values: []string{wiring.TagMode}},
 		{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}},
 	}})
 	for pages.HasMorePages() {
@@ -115,25 +107,22 @@ func (e *EC2) End(ctx context.Context, id string) error {
 	return nil
 }
 
-// Monitor returns a function that starts an execution of a state machine unless one is running: one looks after all runs.
-func Monitor(cfg aws.Config, machine string) func(ctx context.Context, id string) error {
-	client := sfn.NewFromConfig(cfg)
-	return func(ctx context.Context, id string) error {
-		running, err := client.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: &machine, StatusFilter: sfntypes.ExecutionStatusRunning, MaxResults: 1})
+// Announce returns a function that tells on the default event bus that a finder was started, for the monitor to begin.
+func Announce(cfg aws.Config, stackName, stackID string) func(ctx context.Context, mode finderlaunch.Mode) error {
+	client := eventbridge.NewFromConfig(cfg)
+	return func(ctx context.Context, mode finderlaunch.Mode) error {
+		detail, err := json.Marshal(map[string]string{"stackName": stackName, "stackId": stackID, "mode": string(mode)})
 		if err != nil {
-			return fmt.Errorf("looking for a running monitor: %w", err)
+			return err
 		}
-		if len(running.Executions) > 0 {
-			return nil
+		out, err := client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []eventtypes.PutEventsRequestEntry{{
+			Source: aws.String(wiring.EventSource), DetailType: aws.String(wiring.FinderStarted), Detail: aws.String(string(detail)), Resources: []string{stackID},
+		}}})
+		if err == nil && out.FailedEntryCount > 0 {
+			err = fmt.Errorf("%s: %s", aws.ToString(out.Entries[0].ErrorCode), aws.ToString(out.Entries[0].ErrorMessage))
 		}
-		name := "pass-" + strings.NewReplacer(".", "-", ":", "-").Replace(id)
-		name = name[:min(len(name), 60)]
-		_, err = client.StartExecution(ctx, &sfn.StartExecutionInput{
-			StateMachineArn: &machine, Name: &name, Input: aws.String(fmt.Sprintf(`{"begun":%q,"continuation":0,"looks":0}`, name)),
-		})
-		var exists *sfntypes.ExecutionAlreadyExists
-		if err != nil && !errors.As(err, &exists) {
-			return fmt.Errorf("starting the monitor: %w", err)
+		if err != nil {
+			return fmt.Errorf("telling that a finder was started: %w", err)
 		}
 		return nil
 	}

@@ -27,15 +27,12 @@ func main() {
 	}
 	runs := runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})
 	h := &finderlaunch.Handler{
-		Stack: os.Getenv(wiring.EnvStackID), Subnets: strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' || r == ' ' }),
+		Stack: os.Getenv(wiring.EnvStackID), Announce: finderlaunchaws.Announce(cfg, os.Getenv(wiring.EnvStack), os.Getenv(wiring.EnvStackID)), Subnets: strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' || r == ' ' }),
 		Instances: finderlaunchaws.Open(cfg, finderlaunchaws.Options{
-			Stack: os.Getenv(wiring.EnvStackID), Name: os.Getenv(wiring.EnvStack), LaunchTemplate: os.Getenv(wiring.EnvLaunchTemplate),
+			Stack: os.Getenv(wiring.EnvStack), LaunchTemplate: os.Getenv(wiring.EnvLaunchTemplate), Version: os.Getenv(wiring.EnvVersion),
 			SecurityGroup: os.Getenv(wiring.EnvSecurityGroup), PublicAddress: os.Getenv(wiring.EnvPublicAddress) == "true",
 		}),
 		Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Log: log, Now: time.Now,
-	}
-	if machine := os.Getenv(wiring.EnvMonitor); machine != "" {
-		h.Monitor = finderlaunchaws.Monitor(cfg, machine)
 	}
 	lambda.Start(h.Handle)
 }

@@ -14,11 +14,9 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/finderlaunch"
 	"github.com/datatransferhub/dth/lambda/monitor"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/retry"
 )
-
-// Source of the events, as rules match it.
-const Source = "datatransferhub.s3"
 
 // maxEntries of one PutEvents.
 const maxEntries = 10
@@ -48,7 +46,7 @@ func (s *Services) Tell(ctx context.Context, events []monitor.Event) error {
 		if err != nil {
 			return err
 		}
-		entries[i] = types.PutEventsRequestEntry{Source: aws.String(Source), DetailType: &events[i].Kind, Detail: aws.String(string(detail)), Resources: []string{e.Detail.StackID}}
+		entries[i] = types.PutEventsRequestEntry{Source: aws.String(wiring.EventSource), DetailType: &events[i].Kind, Detail: aws.String(string(detail)), Resources: []string{e.Detail.StackID}}
 	}
 	policy := retry.Calls()
 	for try := 1; len(entries) > 0; {

@@ -6,7 +6,7 @@ import "time"
 
 // The Lambdas by name: the folder of the handler below lambda/, and of its binary below dist/lambda/.
 const (
-	FinderLaunch = "finderlaunch" // starts the finder's instance
+	FinderLaunch = "finderlaunch" // starts the finder's instance; at the stack's creation, too
 	TaskConfig   = "taskconfig"   // checks the parameters and writes the configuration document
 	StackGuard   = "stackguard"   // tidies up before the stack is deleted
 	S3Events     = "s3events"     // subscribes the queue to the source bucket
@@ -20,14 +20,13 @@ const (
 	EnvStackID        = "STACK_ID"
 	EnvConfiguration  = "CONFIGURATION"   // name of the SSM parameter that holds the configuration document
 	EnvQueue          = "QUEUE_URL"       // the task's queue
-	EnvLedger         = "LEDGER_TABLE"    // name
 	EnvRuns           = "RUN_TABLE"       // name
 	EnvLaunchTemplate = "LAUNCH_TEMPLATE" // id of the finder's
+	EnvVersion        = "LAUNCH_VERSION"  // number of the finder's launch template
 	EnvSubnets        = "SUBNETS"         // ids, separated by commas
 	EnvSecurityGroup  = "SECURITY_GROUP"  // of the instances
 	EnvPublicAddress  = "PUBLIC_ADDRESS"  // true or false
-	EnvMonitor        = "MONITOR"         // ARN of the monitor's state machine
-	EnvFinderLaunch   = "FINDER_LAUNCH"   // name of the Lambda that starts finders
+	EnvFinderLaunch   = "LAUNCH_FUNCTION" // name of the function that starts finders
 )
 
 // Lambda is one of them.
@@ -43,11 +42,51 @@ type Lambda struct {
 // Lambdas are all Lambdas of the plugin.
 func Lambdas() []Lambda {
 	return []Lambda{
-		{"FinderLaunch", FinderLaunch, "Starts the finder's instance", 128, time.Minute, []string{EnvStack, EnvStackID, EnvRuns, EnvLaunchTemplate, EnvSubnets, EnvSecurityGroup, EnvPublicAddress, EnvMonitor}},
-		{"TaskConfig", TaskConfig, "Checks the parameters and writes the configuration", 128, time.Minute, []string{EnvConfiguration}},
-		{"StackGuard", StackGuard, "Tidies up before the stack is deleted", 256, 15 * time.Minute, []string{EnvStack, EnvConfiguration, EnvRuns}},
-		{"S3Events", S3Events, "Subscribes the queue to the source bucket", 128, 2 * time.Minute, []string{EnvStack, EnvConfiguration}},
-		{"Multipart", Multipart, "Looks after open uploads", 256, 5 * time.Minute, []string{EnvStack, EnvQueue, EnvRuns}},
-		{"Monitor", Monitor, "Closes runs", 256, 5 * time.Minute, []string{EnvStack, EnvStackID, EnvQueue, EnvRuns, EnvFinderLaunch}},
+		{
+			"FinderLaunchFunction", FinderLaunch, "Starts the finder of a Data Transfer Hub task", 128, time.Minute,
+			[]string{EnvStack, EnvStackID, EnvRuns, EnvLaunchTemplate, EnvVersion, EnvSubnets, EnvSecurityGroup, EnvPublicAddress},
+		},
+		{"TaskConfigFunction", TaskConfig, "Checks the parameters and writes the configuration", 128, time.Minute, nil},
+		{"StackGuardFunction", StackGuard, "Tidies up before the stack is deleted", 256, 10 * time.Minute, []string{EnvStack, EnvConfiguration}},
+		{"S3EventsFunction", S3Events, "Subscribes the queue to the source bucket", 128, 2 * time.Minute, []string{EnvConfiguration}},
+		{"MultipartFunction", Multipart, "Looks after open uploads", 256, 5 * time.Minute, []string{EnvStack, EnvQueue, EnvRuns}},
+		{"MonitorFunction", Monitor, "Waits for runs to drain and has them closed", 256, 5 * time.Minute, []string{EnvStack, EnvStackID, EnvQueue, EnvRuns, EnvFinderLaunch}},
 	}
 }
+
+// The properties of custom resources.
+const (
+	// Custom::TaskConfig writes Document to the SSM parameter Name. Its attribute Digest is the SHA-256 of what was written.
+	AttrDigest   = "Digest"
+	PropName     = "Name"
+	PropDocument = "Document" // the configuration document as an object
+
+	// Custom::FirstPass starts the first finder when it is created. It has no properties of its own.
+
+	// Custom::S3Events subscribes a queue to the events of a bucket.
+	PropBucket   = "Bucket"
+	PropPrefix   = "Prefix" // that keys begin with; empty: all keys
+	PropQueueARN = "QueueArn"
+	PropEvents   = "Events"         // Create or CreateAndDelete
+	PropID       = "NotificationId" // of the entry in the bucket's configuration
+
+	// Custom::StackGuard does nothing until it is deleted.
+	PropMachines = "Machines" // ARNs of the state machines
+	PropTag      = "Tag"      // tag of the task's instances; its value is the stack's name
+)
+
+// Tags of instances. Those of the finder say what it was started for, and are read from the instance's metadata.
+const (
+	TagStack = "DataTransferHubStack" // name of the stack
+	TagMode  = "DthMode"              // pass, close, plan or check
+	TagRun   = "DthRun"               // id of the run; of mode close it may be next
+)
+
+// Events on the default event bus.
+const (
+	EventSource   = "datatransferhub.s3"
+	FinderStarted = "FinderStarted" // a rule of the stack starts the monitor; detail: stackName, stackId, mode
+	RunStarted    = "RunStarted"
+	RunProgress   = "RunProgress"
+	RunClosed     = "RunClosed"
+)

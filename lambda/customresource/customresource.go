@@ -1,0 +1,183 @@
+// Package customresource speaks CloudFormation's protocol of custom resources, so that a handler only creates, updates and
+// deletes. Whatever happens, a stack gets an answer before its Lambda ends: one that waits for an answer that never comes is
+// stuck for an hour.
+//
+// The protocol: https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html
+package customresource
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/datatransferhub/dth/worker/retry"
+)
+
+// Event is a request of CloudFormation.
+type Event struct {
+	RequestType           string // Create, Update, Delete
+	ResponseURL           string
+	StackId               string //nolint:revive // CloudFormation's spelling
+	RequestId             string //nolint:revive // likewise
+	ResourceType          string
+	LogicalResourceId     string //nolint:revive // likewise
+	PhysicalResourceId    string //nolint:revive // likewise
+	ResourceProperties    json.RawMessage
+	OldResourceProperties json.RawMessage
+}
+
+// Result is what a resource is after a request.
+type Result struct {
+	// ID is the physical id. When an update gives another, CloudFormation deletes the old one afterwards.
+	ID   string
+	Data map[string]string // attributes, for Fn::GetAtt
+	// Note is told as the reason of a success, such as what a deletion had to leave behind.
+	Note string
+}
+
+// Resource creates, updates and deletes.
+type Resource interface {
+	Create(ctx context.Context, e Event) (Result, error)
+	Update(ctx context.Context, e Event) (Result, error)
+	// Delete removes what is there. What is gone already is no error.
+	Delete(ctx context.Context, e Event) (Result, error)
+}
+
+// margin is kept of a Lambda's time for the answer.
+const margin = 15 * time.Second
+
+// notMade begins the physical id of a resource whose creation failed: there is nothing to delete.
+const notMade = "not-made-"
+
+// Handler returns the Lambda handler of a resource.
+func Handler(r Resource, client *http.Client, log *slog.Logger) func(context.Context, Event) error {
+	return func(ctx context.Context, e Event) error {
+		log := log.With("request", e.RequestType, "resource", e.LogicalResourceId)
+		if e.ResponseURL == "" {
+			return errors.New("this is no request of CloudFormation: ResponseURL is missing")
+		}
+		result, err := handle(ctx, r, e)
+		if err != nil {
+			log.Error("the request failed", "error", err)
+		}
+		return respond(ctx, client, e, result, err)
+	}
+}
+
+// handle has the resource answer in time; a panic is an error like others.
+func handle(ctx context.Context, r Resource, e Event) (Result, error) {
+	if e.RequestType == "Delete" && strings.HasPrefix(e.PhysicalResourceId, notMade) {
+		return Result{ID: e.PhysicalResourceId}, nil
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-margin))
+		defer cancel()
+	}
+	type answer struct {
+		result Result
+		err    error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if p := recover(); p != nil {
+				a = answer{err: fmt.Errorf("panic: %v", p)}
+			}
+			done <- a
+		}()
+		a.result, a.err = call(ctx, r, e)
+	}()
+	select {
+	case a := <-done:
+		return a.result, a.err
+	case <-ctx.Done():
+		return Result{}, fmt.Errorf("the request did not end in the time of its Lambda: %w", ctx.Err())
+	}
+}
+
+func call(ctx context.Context, r Resource, e Event) (Result, error) {
+	switch e.RequestType {
+	case "Create":
+		return r.Create(ctx, e)
+	case "Update":
+		return r.Update(ctx, e)
+	case "Delete":
+		return r.Delete(ctx, e)
+	}
+	return Result{}, fmt.Errorf("RequestType: %q: allowed are Create, Update and Delete", e.RequestType)
+}
+
+// maxReason bounds the reason of an answer, which has 4,096 bytes in all.
+const maxReason = 1000
+
+type response struct {
+	Status             string
+	Reason             string `json:",omitempty"`
+	PhysicalResourceId string //nolint:revive // CloudFormation's spelling
+	StackId            string //nolint:revive // likewise
+	RequestId          string //nolint:revive // likewise
+	LogicalResourceId  string //nolint:revive // likewise
+	Data               map[string]string
+}
+
+func respond(ctx context.Context, client *http.Client, e Event, result Result, failed error) error {
+	r := response{
+		Status: "SUCCESS", Reason: bounded(result.Note), PhysicalResourceId: result.ID, StackId: e.StackId, RequestId: e.RequestId, LogicalResourceId: e.LogicalResourceId, Data: result.Data,
+	}
+	if failed != nil {
+		r.Status, r.Reason = "FAILED", bounded(failed.Error())
+	}
+	if r.PhysicalResourceId == "" {
+		if r.PhysicalResourceId = e.PhysicalResourceId; r.PhysicalResourceId == "" {
+			r.PhysicalResourceId = notMade + e.RequestId
+		}
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	// The answer goes out also when the time for the work is over.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), margin-time.Second)
+	defer cancel()
+	policy := retry.Policy{Attempts: 6, Base: 200 * time.Millisecond, Cap: 3 * time.Second}
+	return policy.Do(ctx, func() error { return put(ctx, client, e.ResponseURL, body) })
+}
+
+// put sends the answer. The URL is signed without a content type.
+func put(ctx context.Context, client *http.Client, url string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, url, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("the URL for the answer cannot be used: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("answering CloudFormation: %w", err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, resp.Body) // only the status matters
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("answering CloudFormation: %s", resp.Status)
+	}
+	return nil
+}
+
+func bounded(s string) string {
+	if len(s) <= maxReason {
+		return s
+	}
+	cut := maxReason - len("...")
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}

@@ -1,0 +1,102 @@
+package taskconfigaws_test
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/datatransferhub/dth/lambda/customresource"
+	"github.com/datatransferhub/dth/lambda/taskconfig"
+	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
+	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/worker/standin"
+	"github.com/datatransferhub/dth/worker/standin/standinaws"
+)
+
+var moto *standin.Server
+
+func TestMain(m *testing.M) { os.Exit(standin.Run(m, func(s *standin.Server) { moto = s })) }
+
+// nasty is a prefix that a shell, a template or JSON pasted by hand would each break at.
+const nasty = "a $(reboot) `id` \"quoted\" 'single' back\\slash ${AWS::StackName} {{resolve:ssm:x}}\nsecond line/ü"
+
+func properties(t *testing.T, change map[string]any) json.RawMessage {
+	t.Helper()
+	parameters := map[string]any{
+		"srcType": "Amazon_S3", "srcBucket": "source-bucket", "srcPrefix": nasty, "destBucket": "destination-bucket", "alarmEmail": "a@example.com",
+		"ec2VpcId": "vpc-0123456789abcdef0", "ec2Subnets": []string{"subnet-0123456789abcdef0", "subnet-0123456789abcdef1"},
+	}
+	for name, value := range change {
+		parameters[name] = value
+	}
+	raw, err := json.Marshal(map[string]any{"ServiceToken": "x", "Name": "/datatransferhub/stack/configuration", "Document": map[string]any{
+		"stackName": "stack", "region": "us-east-1", "queueUrl": "https://q", "deadLetterQueueUrl": "https://d", "ledgerTable": "l", "runTable": "r", "controllerArn": "arn", "parameters": parameters,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// What was written arrives literally in what the programs read.
+func TestParametersArriveLiterally(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	r := taskconfig.Resource{Parameters: taskconfigaws.Open(standinaws.Only(t, cfg, taskconfigaws.Actions()))}
+	created, err := r.Create(t.Context(), customresource.Event{ResourceProperties: properties(t, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() *s3.Config {
+		t.Helper()
+		document, err := configaws.Load(t.Context(), cfg, "ssm:"+created.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := s3.ParseConfig(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	if got := read(); got.Job.Source.Prefix != nasty || got.Values["ec2Subnets"] != "subnet-0123456789abcdef0,subnet-0123456789abcdef1" {
+		t.Errorf("read %q, %q", got.Job.Source.Prefix, got.Values["ec2Subnets"])
+	}
+	updated, err := r.Update(t.Context(), customresource.Event{PhysicalResourceId: created.ID, ResourceProperties: properties(t, map[string]any{"srcPrefix": "plain", "exclude": strings.Repeat("pattern/**\n", 330)})})
+	if err != nil || updated.ID != created.ID || updated.Data["Digest"] == created.Data["Digest"] {
+		t.Fatalf("updated to %+v, %v", updated, err)
+	}
+	if got := read(); got.Job.Source.Prefix != "plain" {
+		t.Errorf("after the update %q", got.Job.Source.Prefix)
+	}
+	for range 2 { // the second time it is gone already
+		if _, err := r.Delete(t.Context(), customresource.Event{PhysicalResourceId: created.ID}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestBadProperties(t *testing.T) {
+	for name, c := range map[string]struct {
+		properties json.RawMessage
+		want       string
+	}{
+		"no object":         {json.RawMessage(`[]`), "cannot be read"},
+		"nothing":           {json.RawMessage(`{}`), "Name and Document"},
+		"no parameters":     {json.RawMessage(`{"Name":"n","Document":{}}`), "parameters"},
+		"a wrong value":     {properties(t, map[string]any{"srcType": "Amazon_S4"}), "srcType"},
+		"several":           {properties(t, map[string]any{"srcType": "Amazon_S4", "giantThreshold": "1"}), "giantThreshold"},
+		"an unknown name":   {properties(t, map[string]any{"srcBuket": "x"}), "srcBuket"},
+		"a number":          {properties(t, map[string]any{"maxCapacity": 3}), "maxCapacity"},
+		"a list of numbers": {properties(t, map[string]any{"ec2Subnets": []int{1}}), "ec2Subnets"},
+		"too long":          {properties(t, map[string]any{"include": strings.Repeat("a/very/long/pattern/**\n", 170), "exclude": strings.Repeat("another/long/pattern/**\n", 170)}), "bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := taskconfig.Document(c.properties)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v does not name %s", err, c.want)
+			}
+		})
+	}
+}
