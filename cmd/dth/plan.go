@@ -16,6 +16,7 @@ import (
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/run"
@@ -35,7 +36,7 @@ sizes and the largest objects. Nothing is written. Exit codes are those of copy;
 		RunE: func(cmd *cobra.Command, args []string) error {
 			plan := &finder.Plan{}
 			totals, seconds, err := compare(cmd.Context(), &f, args, func(j *job.Job) diff.Sink {
-				plan.GiantThreshold = j.GiantThreshold
+				plan.Rules = estimate.RulesOf(j)
 				return plan
 			})
 			if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
@@ -245,7 +246,7 @@ func (p *program) preflight(ctx context.Context) error {
 }
 
 func (p *program) plan(ctx context.Context, out io.Writer) error {
-	plan := &finder.Plan{GiantThreshold: p.cfg.Job.GiantThreshold}
+	plan := &finder.Plan{Rules: estimate.RulesOf(p.cfg.Job)}
 	totals, err := finder.Pass(ctx, finder.Config{
 		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
 		Sinks: func() []diff.Sink { return []diff.Sink{plan} },

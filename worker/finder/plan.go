@@ -8,21 +8,20 @@ import (
 	"sync"
 
 	"github.com/datatransferhub/dth/worker/diff"
-	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/store"
-	"github.com/datatransferhub/dth/worker/transfer"
 )
 
 // Plan is a sink that queues nothing and counts what a run would do. The zero value is ready for use.
 type Plan struct {
-	// GiantThreshold is the job's, in bytes; 0 is the default.
-	GiantThreshold int64
+	// Rules say how large objects are cut; the zero value has the defaults.
+	Rules estimate.Rules
 
 	mu        sync.Mutex
 	histogram [65]Bin
 	largest   []store.Object
-	requests  Requests
+	work      estimate.Work
 }
 
 // Bin counts the objects to copy of at least From bytes and less than twice as many.
@@ -32,8 +31,8 @@ type Bin struct {
 	Bytes   int64 `json:"bytes"`
 }
 
-// Requests is an estimate of the calls that a run makes when every body is streamed and nothing fails.
-// Server-side copies take the place of a read and a write each.
+// Requests are the calls of a run in short, when every body is streamed by a fleet and nothing fails; package estimate has them
+// in full.
 type Requests struct {
 	Lists       int64 `json:"lists"`       // of one finder pass, at both ends
 	Reads       int64 `json:"reads"`       // GET and HEAD at the source
@@ -58,30 +57,9 @@ func (p *Plan) Decide(_ context.Context, batch []diff.Decision) error {
 		bin.Objects++
 		bin.Bytes += v.Source.Size
 		p.keep(v.Source)
-		p.requests.add(v.Source.Size, p.giant())
+		p.work.Add(v.Source.Size, p.Rules)
 	}
 	return nil
-}
-
-func (p *Plan) giant() int64 { return cmp.Or(p.GiantThreshold, job.DefaultGiantThreshold) }
-
-// add counts what one object of a size takes.
-func (r *Requests) add(size, giant int64) {
-	r.Messages++
-	r.TableWrites++ // the object's row
-	if size < min(transfer.MultipartFrom, giant) {
-		r.Reads++
-		r.Writes++
-		return
-	}
-	part := transfer.PartSizeFor(size, 0)
-	parts := (size + part - 1) / part
-	r.Reads += parts + 1       // attributes first
-	r.Writes += parts + 2      // create and complete
-	r.TableWrites += parts + 3 // intent, upload, and its removal
-	if size >= giant {
-		r.Messages += parts + 1 // and one that completes it
-	}
 }
 
 func (p *Plan) keep(o store.Object) {
@@ -97,7 +75,7 @@ func (p *Plan) keep(o store.Object) {
 
 // Branch counts one prefix by itself until it is committed.
 func (p *Plan) Branch() diff.Branch {
-	return &planBranch{Plan: Plan{GiantThreshold: p.GiantThreshold}, of: p}
+	return &planBranch{Plan: Plan{Rules: p.Rules}, of: p}
 }
 
 type planBranch struct {
@@ -117,11 +95,7 @@ func (b *planBranch) Commit(context.Context) error {
 	for _, o := range b.largest {
 		p.keep(o)
 	}
-	r, more := &p.requests, b.requests
-	r.Reads += more.Reads
-	r.Writes += more.Writes
-	r.Messages += more.Messages
-	r.TableWrites += more.TableWrites
+	p.work.Merge(b.work)
 	return nil
 }
 
@@ -151,11 +125,23 @@ func (p *Plan) Largest() []store.Object {
 	return slices.Clone(p.largest)
 }
 
-// Requests returns the estimate of a run that begins with a pass of these totals.
-func (p *Plan) Requests(totals run.FinderTotals) Requests {
+// Work returns what there is to copy.
+func (p *Plan) Work() estimate.Work {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := p.requests
-	r.Lists = totals.ListCalls
-	return r
+	return p.work
+}
+
+// Requests returns the calls of a run that begins with a pass of these totals.
+func (p *Plan) Requests(totals run.FinderTotals) Requests {
+	w := p.Work()
+	parted := w.Parted + w.Giants
+	parts := w.Parts + w.GiantParts
+	return Requests{
+		Lists:       totals.ListCalls,
+		Reads:       w.Whole + w.Rechecked + parts + 2*parted + w.Giants,
+		Writes:      w.Whole + parts + 2*parted,
+		Messages:    w.Objects + w.GiantParts + w.Giants,
+		TableWrites: w.Objects + parts + 3*parted,
+	}
 }

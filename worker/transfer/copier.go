@@ -25,8 +25,8 @@ const (
 	PartSize = 64 << 20
 	// MultipartFrom is the size from which an object is copied in parts.
 	MultipartFrom = 2 * PartSize
-	// maxServerSide is what one CopyObject call can copy.
-	maxServerSide = 5 << 30
+	// MaxServerSide is what one CopyObject call can copy.
+	MaxServerSide = 5 << 30
 )
 
 // How an object was copied, as ledgers and reports say it.
@@ -348,14 +348,14 @@ func (c *Copier) again(ctx context.Context, w *work) Outcome {
 // all the time would keep a run from ever ending.
 const maxAgain = 20
 
-// recheckFrom is the size in bytes from which the source is looked at once more after a copy.
-const recheckFrom = 8 << 20
+// RecheckFrom is the size in bytes from which the source is looked at once more after a copy.
+const RecheckFrom = 8 << 20
 
 // overtaken returns what to do when the source was overwritten while it was copied. The copy is whole, but where ETags
 // cannot be compared its time, which is later than that of the new version, would hide that it is an old one. The
 // time that a copy takes grows with its size, so only large ones are worth the call.
 func (c *Copier) overtaken(ctx context.Context, w *work, copied, written string) *Outcome {
-	if w.m.Size < recheckFrom || w.m.VersionID != "" {
+	if w.m.Size < RecheckFrom || w.m.VersionID != "" {
 		return nil
 	}
 	now, err := c.Source.Head(ctx, w.m.Key, "")

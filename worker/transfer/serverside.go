@@ -26,7 +26,7 @@ func (c *Copier) copyServerSide(ctx context.Context, w *work) Outcome {
 		return c.sourceFailed(ctx, w, err)
 	}
 	r := c.copyRequest(w, source, a)
-	if source.Size > maxServerSide {
+	if source.Size > MaxServerSide {
 		return c.copyPartsFrom(ctx, w, source, a, true)
 	}
 	written, err := c.Destination.Copy(ctx, r)
