@@ -26,23 +26,33 @@ import (
 
 func newPlan() *cobra.Command {
 	var f transferFlags
+	var cost costFlags
 	cmd := &cobra.Command{
 		Use:   "plan SRC DST",
-		Short: "Compare both ends and say what a copy would do, without writing anything",
+		Short: "Compare both ends and say what a copy would do and cost, without writing anything",
 		Long: `Plan lists and compares like copy and prints what it would do: counts and bytes for each decision, a histogram of
-sizes and the largest objects. Nothing is written. Exit codes are those of copy; differences are no failure.`,
-		Example: `  dth plan s3://photos/2024/ s3://archive/photos/2024/`,
-		Args:    twoAddresses,
+sizes, the largest objects, and an estimate of requests, duration and cost. Nothing is written. Exit codes are those of copy;
+differences are no failure.
+
+Where an end is Amazon S3, the estimate is of a copy by the S3 plugin's stack; --max-capacity 0 asks for one of a copy by this
+machine. Prices come from one dated table; --prices lays one of your own over it.`,
+		Example: `  dth plan s3://photos/2024/ s3://archive/photos/2024/
+  dth plan s3://photos s3://archive --dest-storage-class GLACIER_IR --max-capacity 5 --prices ours.yaml --json`,
+		Args: twoAddresses,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := cost.check(); err != nil {
+				return usageError(err)
+			}
 			plan := &finder.Plan{}
-			totals, seconds, err := compare(cmd.Context(), &f, args, func(j *job.Job) diff.Sink {
+			c, err := compare(cmd.Context(), &f, args, func(j *job.Job) diff.Sink {
 				plan.Rules = estimate.RulesOf(j)
 				return plan
 			})
 			if err != nil {
 				return err
 			}
-			printPlan(cmd.OutOrStdout(), totals, plan, seconds)
+			e := cost.estimate(c, plan)
+			printPlan(cmd.OutOrStdout(), c, plan, e)
 			if !f.json {
 				return nil
 			}
@@ -52,10 +62,12 @@ sizes and the largest objects. Nothing is written. Exit codes are those of copy;
 				Histogram []finder.Bin         `json:"histogram"`
 				Largest   []largest            `json:"largest"`
 				Requests  finder.Requests      `json:"requests"`
-			}{newSummary(totals, seconds), totals.Decisions, plan.Histogram(), largestOf(plan), plan.Requests(totals)})
+				Estimate  *estimate.Estimate   `json:"estimate"`
+			}{newSummary(c.totals, c.seconds), c.totals.Decisions, plan.Histogram(), largestOf(plan), plan.Requests(c.totals), e})
 		},
 	}
 	f.register(cmd)
+	cost.register(cmd)
 	return cmd
 }
 
@@ -83,11 +95,11 @@ destination. It exits with 1 on any difference.`,
 		Args:    twoAddresses,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			printer := &differences{out: cmd.OutOrStdout()}
-			totals, seconds, err := compare(cmd.Context(), &f, args, func(*job.Job) diff.Sink { return finder.Held(printer, "") })
+			c, err := compare(cmd.Context(), &f, args, func(*job.Job) diff.Sink { return finder.Held(printer, "") })
 			if err != nil {
 				return err
 			}
-			s := newSummary(totals, seconds)
+			s := newSummary(c.totals, c.seconds)
 			if f.json {
 				if err := s.printJSON(cmd.OutOrStdout()); err != nil {
 					return err
@@ -106,14 +118,23 @@ destination. It exits with 1 on any difference.`,
 	return cmd
 }
 
+// comparison is what one pass found, and what it learned of the ends.
+type comparison struct {
+	job                             *job.Job
+	totals                          run.FinderTotals
+	seconds                         float64
+	shared                          bool // the destination could copy from the source by itself
+	sourceRegion, destinationRegion string
+}
+
 // compare makes one pass that queues nothing.
-func compare(ctx context.Context, f *transferFlags, args []string, sink func(*job.Job) diff.Sink) (run.FinderTotals, float64, error) {
+func compare(ctx context.Context, f *transferFlags, args []string, sink func(*job.Job) diff.Sink) (*comparison, error) {
 	j, err := f.job(args[0], args[1])
 	if err != nil {
-		return run.FinderTotals{}, 0, err
+		return nil, err
 	}
 	if err := stateExists(f.state); err != nil {
-		return run.FinderTotals{}, 0, usageError(err)
+		return nil, usageError(err)
 	}
 	screen := newScreen(os.Stderr)
 	screen.line("%s", mapping(j))
@@ -122,7 +143,7 @@ func compare(ctx context.Context, f *transferFlags, args []string, sink func(*jo
 	}
 	e, err := openEnds(ctx, j)
 	if err != nil {
-		return run.FinderTotals{}, 0, err
+		return nil, err
 	}
 	defer e.close()
 	c := finder.Config{
@@ -133,7 +154,7 @@ func compare(ctx context.Context, f *transferFlags, args []string, sink func(*jo
 	if f.state != "" {
 		records, err := openRecords(ctx, f.state, taskOf(j))
 		if err != nil {
-			return run.FinderTotals{}, 0, usageError(err)
+			return nil, usageError(err)
 		}
 		defer records.close()
 		c.Ledger = records.ledger
@@ -142,9 +163,12 @@ func compare(ctx context.Context, f *transferFlags, args []string, sink func(*jo
 	totals, err := finder.Pass(ctx, c)
 	screen.end()
 	if err != nil {
-		return totals, 0, copyError(ctx, err)
+		return nil, copyError(ctx, err)
 	}
-	return totals, time.Since(began).Seconds(), nil
+	return &comparison{
+		job: j, totals: totals, seconds: time.Since(began).Seconds(), shared: e.destination.Shares(e.source),
+		sourceRegion: e.source.Region(), destinationRegion: e.destination.Region(),
+	}, nil
 }
 
 // stateExists refuses a state file that is not there: a plan would only make an empty one.
@@ -162,8 +186,9 @@ func listing(p finder.Progress) solo.Progress {
 	return solo.Progress{Phase: solo.Listing, Listed: p.Source, Elapsed: p.Elapsed}
 }
 
-func printPlan(w io.Writer, totals run.FinderTotals, plan *finder.Plan, seconds float64) {
-	fmt.Fprintf(w, "listed %d at the source, %d at the destination in %.1f s with %d calls\n\n", totals.ListedSource, totals.ListedDestination, seconds, totals.ListCalls)
+func printPlan(w io.Writer, c *comparison, plan *finder.Plan, e *estimate.Estimate) {
+	totals := c.totals
+	fmt.Fprintf(w, "listed %d at the source, %d at the destination in %.1f s with %d calls\n\n", totals.ListedSource, totals.ListedDestination, c.seconds, totals.ListCalls)
 	fmt.Fprintf(w, "%-24s %14s %12s\n", "decision", "objects", "size")
 	for _, name := range sortedNames(totals.Decisions) {
 		t := totals.Decisions[name]
@@ -174,13 +199,12 @@ func printPlan(w io.Writer, totals run.FinderTotals, plan *finder.Plan, seconds 
 		for _, b := range bins {
 			fmt.Fprintf(w, "%-24s %14d %12s\n", units.FormatSize(b.From), b.Objects, units.FormatSize(b.Bytes))
 		}
-		r := plan.Requests(totals)
-		fmt.Fprintf(w, "\nrequests of a copy: %d list calls, %d reads, %d writes\n", r.Lists, r.Reads, r.Writes)
 		fmt.Fprintf(w, "\nlargest\n")
 		for _, o := range plan.Largest() {
 			fmt.Fprintf(w, "%12s  %q\n", units.FormatSize(o.Size), o.Key)
 		}
 	}
+	fmt.Fprintf(w, "\n%s", e.Text())
 }
 
 // differences prints a line for each.

@@ -19,7 +19,6 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
-	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/job"
@@ -54,6 +53,7 @@ type options struct {
 	plan, check, jsonLine bool
 	force, version        bool
 	checkpoint            time.Duration
+	prices                *estimate.Prices // nil: the built-in ones
 }
 
 func main() {
@@ -102,7 +102,8 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.holder, "holder", "", "who makes the pass, as the lease names it; by default the name of this host, so that a restart need not wait")
 	fs.StringVar(&o.metrics, "metrics", "log", seeing.MetricsHelp)
 	fs.DurationVar(&o.checkpoint, "checkpoint", 10*time.Second, "time between two checkpoints; while objects are queued it is a tenth of that")
-	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done")
+	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done, and an estimate of its cost and duration")
+	prices := fs.String("prices", "", "with --plan: file with prices of your own, YAML or JSON, that replace built-in ones")
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
 	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
@@ -121,6 +122,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.checkpoint <= 0 {
 		return o, fmt.Errorf("--checkpoint %v: a time above zero, such as 10s", o.checkpoint)
+	}
+	if err := o.readPrices(*prices); err != nil {
+		return o, err
 	}
 	if o.holder != "" {
 		return o, nil
@@ -146,6 +150,7 @@ func count(flags ...bool) (n int) {
 type program struct {
 	options
 	cfg                 *s3.Config
+	region              string // of the stack
 	source, destination *storeaws.Bucket
 	lists               finder.Getter // holds the prefix list
 	queue               *queueaws.Queue
@@ -174,7 +179,7 @@ func open(ctx context.Context, o options) (*program, error) {
 		own.Region = cfg.Region
 	}
 	p := &program{
-		options: o, cfg: cfg,
+		options: o, cfg: cfg, region: own.Region,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName),
 	}
 	if err := p.openRecords(ctx, own); err != nil {
@@ -243,18 +248,6 @@ func (p *program) preflight(ctx context.Context) error {
 		return &command.ExitError{Code: command.Unreachable, Err: err}
 	}
 	return nil
-}
-
-func (p *program) plan(ctx context.Context, out io.Writer) error {
-	plan := &finder.Plan{Rules: estimate.RulesOf(p.cfg.Job)}
-	totals, err := finder.Pass(ctx, finder.Config{
-		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
-		Sinks: func() []diff.Sink { return []diff.Sink{plan} },
-	})
-	if err != nil {
-		return err
-	}
-	return p.print(out, map[string]any{"totals": totals, "histogram": plan.Histogram(), "largest": plan.Largest()})
 }
 
 func (p *program) pass(ctx context.Context, out io.Writer) error {

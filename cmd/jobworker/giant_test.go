@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/worker/awssim"
+	"github.com/datatransferhub/dth/worker/estimate"
+	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/s3sim"
 )
 
@@ -159,8 +161,31 @@ func TestCallsOfAGiant(t *testing.T) {
 		calls += n
 	}
 	t.Logf("%d calls of queue and tables: %v", calls, all)
+	d.expected(all)
 	if calls += found["SendMessageBatch"]; calls > 70 {
 		t.Errorf("%d calls of queue and tables, of which the finder made %v\n%s", calls, found, log)
+	}
+}
+
+// expected compares the calls of a run with one giant of 16 parts with what an estimate says beforehand. An estimate also has
+// the share of a proof, which this run has not. How many messages a receive or a deletion carries is a matter of timing.
+func (d *depot) expected(all map[string]int64) {
+	d.t.Helper()
+	j := job.Defaults()
+	j.Mode = job.ModeStream
+	in := estimate.Input{Job: &j, Fleet: estimate.Fleet{MaxWorkers: 1}}
+	in.Work.Add(1<<30, estimate.RulesOf(&j))
+	r := estimate.Of(in).Requests
+	for _, c := range []struct {
+		what       string
+		made, said int64
+	}{
+		{"writes", all["PutItem"] + all["UpdateItem"] + all["DeleteItem"] + all["BatchWriteItem"], r.Tables.Writes},
+		{"sends", all["SendMessageBatch"], r.Queue.Send},
+	} {
+		if c.said < c.made*2/3 || c.said > c.made*2 {
+			d.t.Errorf("%s: %d were made, the estimate says %d", c.what, c.made, c.said)
+		}
 	}
 }
 

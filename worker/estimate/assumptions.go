@@ -59,8 +59,12 @@ type Assumptions struct {
 	RecordBytes float64
 	// LinesPerSecond bounds the log lines of one worker, each of LineBytes.
 	LinesPerSecond, LineBytes float64
-	// Transitions is how many states the controller of giants passes a minute.
-	Transitions float64
+	// Look is how often the monitor of runs and the controller of giants look; a look passes Transitions states and calls a
+	// function that takes FunctionSize GB-seconds. A run is closed when QuietLooks in a row found it drained.
+	Look         time.Duration
+	Transitions  float64
+	FunctionSize float64
+	QuietLooks   float64
 }
 
 // concurrency is how many transfers a worker has under way when it adapts by itself (worker/consume).
@@ -93,7 +97,8 @@ func Defaults() Assumptions {
 		WritesPerObject: 1.04,
 		PerCall:         10, DeletesPerCall: 9, PartsPerCall: 2,
 		PassWrites: 10, RecordBytes: 600,
-		LinesPerSecond: 100, LineBytes: 400, Transitions: 3,
+		LinesPerSecond: 100, LineBytes: 400,
+		Look: time.Minute, Transitions: 3, FunctionSize: 0.125, QuietLooks: 2,
 	}
 }
 
@@ -122,7 +127,9 @@ func Sources() []Source {
 		{"table writes of a pass beside its objects", "10", "assumed; " + performance + ": 3 in a pass of 11 s"},
 		{"bytes of a ledger record", "600", "assumed; below the KiB that one write unit holds"},
 		{"log lines of a worker", "100 a second of 400 bytes at most", "worker/consume samples above that; the size is assumed"},
-		{"states that the controller of giants passes a minute", "3", "assumed"},
+		{"looks of the monitor of runs and of the controller of giants", "1 a minute, of 3 states each", "plugins/s3/workflow"},
+		{"time and memory of a look", "1 s with 128 MiB", "assumed"},
+		{"looks that find a run drained before it is closed", "2", "lambda/monitor"},
 	}
 }
 

@@ -69,6 +69,8 @@ func btoi(b bool) int {
 type Basis struct {
 	Table string `json:"table"`
 	AsOf  string `json:"asOf"`
+	// Builtin is the date of the built-in table, which has what Table does not.
+	Builtin string `json:"builtin"`
 	// Used is how many IDs the amounts come from; Unconfirmed are those of which a figure was not read on the page that it names.
 	Used        int      `json:"used"`
 	Unconfirmed []string `json:"unconfirmed"`
@@ -157,7 +159,7 @@ func (b *bill) note(tiers []Price, region string) {
 func (b *bill) basis() Basis {
 	names := func(set map[string]bool) []string { return append([]string{}, slices.Sorted(maps.Keys(set))...) }
 	return Basis{
-		Table: b.prices.name, AsOf: b.prices.asOf, Used: len(b.used),
+		Table: b.prices.name, AsOf: b.prices.asOf, Builtin: AsOf, Used: len(b.used),
 		Unconfirmed: names(b.unconfirmed), StandIns: names(b.standIns), Pages: names(b.pages),
 	}
 }

@@ -107,11 +107,24 @@ func (b *bill) stack(c *counter, d Duration) {
 	b.add("tables: reads", "DynamoDB.reads", at, calls(t.ReadUnits), "")
 	b.add("workers", "EC2."+b.in.Fleet.Instance, at, d.WorkerHours, "on demand; Spot is cheaper")
 	b.add("finder", "EC2."+b.in.Fleet.Finder, at, d.FinderHours, "the pass and the proof")
-	if b.in.Work.Giants > 0 && !c.serverSide {
-		minutes := d.Copy.times(1.0 / 60).add(1)
-		b.add("controller of giants", "StepFunctions.transitions", at, minutes.times(b.in.Assume.Transitions), "")
-	}
+	b.looks(c, d)
 	b.add("logs", "CloudWatch.logs", at, b.logs(c, d), "")
+}
+
+// looks writes what those cost that look after runs and giants: state machines, and the functions that they call.
+func (b *bill) looks(c *counter, d Duration) {
+	a, at := &b.in.Assume, b.in.Fleet.Region
+	often := 1 / a.Look.Seconds()
+	calls := d.Seconds.times(often)
+	b.add("monitor of runs", "StepFunctions.transitions", at, calls.times(a.Transitions), "")
+	if b.in.Work.Giants > 0 && !c.serverSide {
+		giants := d.Copy.times(often).add(1)
+		b.add("controller of giants", "StepFunctions.transitions", at, giants.times(a.Transitions), "")
+		calls = calls.plus(giants)
+	}
+	calls = calls.add(2) // start the finder, for the pass and for the proof
+	b.add("functions: calls", "Lambda.requests", at, calls, "")
+	b.add("functions: time", "Lambda.compute", at, calls.times(a.FunctionSize), "")
 }
 
 // logs returns the bytes of log: a line an object, as far as workers write them all.
@@ -171,8 +184,10 @@ func notIncluded(in *Input) []string {
 	out := []string{
 		"taxes, discounts, free tiers, and what else the accounts use of them",
 		"requests that are repeated after failures or because a store is busy",
-		"retrieval fees of the source's storage class; its reads are priced as STANDARD",
 		"storage and early deletion of what is replaced or deleted, and of unfinished uploads",
+	}
+	if in.Job.Source.Provider != job.S3Compatible {
+		out = append(out, "retrieval fees of the source's storage class; its reads are priced as those of the standard one")
 	}
 	if in.Fleet.MaxWorkers > 0 {
 		out = append(out, "NAT gateways, which bill every GB (gateway endpoints to S3 and DynamoDB are free of charge), interface endpoints, public addresses, traffic between zones, root volumes",

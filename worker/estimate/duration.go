@@ -72,15 +72,15 @@ func workers(in *Input, c *counter) int {
 func (d *Duration) instances(in *Input) {
 	a := &in.Assume
 	boot := a.Boot.Seconds()
+	d.Seconds = d.Seconds.add(2*boot + a.QuietLooks*a.Look.Seconds()) // the finder starts for the pass and for the proof
 	d.FinderHours = d.Find.plus(d.Prove).add(2 * boot).times(1.0 / 3600)
 	if d.Workers == 0 {
-		d.Seconds = d.Seconds.add(boot)
 		return
 	}
 	steps := math.Ceil(float64(d.Workers-1) / float64(a.StepWorkers))
 	growing := steps * a.Step.Seconds()
-	// Finder and first worker start one after the other; in the bad case most of the fleet comes late.
-	d.Seconds = d.Seconds.add(2 * boot)
+	// The first worker starts when the finder has found something; in the bad case most of the fleet comes late.
+	d.Seconds = d.Seconds.add(boot)
 	d.Seconds.High += growing
 	n := float64(d.Workers)
 	d.WorkerHours = Range{n * d.Copy.Low, n * (d.Copy.High + growing)}.add(n * (boot + a.Idle.Seconds())).times(1.0 / 3600)

@@ -23,14 +23,8 @@ const (
 	parameters = 1 // advanced, with the configuration
 )
 
-// What a pass takes beside finder and copies: the start of the finder and the monitor that closes the run. Functions have
-// 128 MiB and take a second.
-const (
-	functionCalls = 12
-	functionSize  = 0.125 // GB-seconds a call
-	monitorStates = 20
-	finderLog     = 50e3 // bytes
-)
+// finderLog is what a finder writes to its log in a pass, in bytes.
+const finderLog = 50e3
 
 // MonthOf returns what a stack costs in a month of so many passes, when each pass finds what the input says. The storage of the
 // copies is not in it.
@@ -43,9 +37,6 @@ func MonthOf(in Input, passes int) *Month {
 	}
 	at := in.Fleet.Region
 	b.add("finder's logs", "CloudWatch.logs", at, exactly(n*finderLog), "")
-	b.add("functions: calls", "Lambda.requests", at, exactly(n*functionCalls), "")
-	b.add("functions: time", "Lambda.compute", at, exactly(n*functionCalls*functionSize), "")
-	b.add("monitor", "StepFunctions.transitions", at, exactly(n*monitorStates), "")
 	b.add("alarms", "CloudWatch.alarm", at, exactly(alarmMetrics), "")
 	b.add("dashboard", "CloudWatch.dashboard", at, exactly(dashboards), "")
 	b.add("metrics", "CloudWatch.metric", at, exactly(metrics), "in hours in which a program runs")

@@ -119,6 +119,12 @@ var (
 	regionForm   = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]{2,12}){1,2}-[0-9]{1,2}$`)
 )
 
+// IsRegion reports whether a text has the form of an AWS region's name.
+func IsRegion(name string) bool { return regionForm.MatchString(name) }
+
+// IsInstance reports whether a text has the form of an instance type's name.
+func IsInstance(name string) bool { return instanceType.MatchString(name) }
+
 // readRow reads one row.
 func readRow(entry any) (Price, error) {
 	fields, isObject := entry.(map[string]any)
@@ -139,7 +145,7 @@ func readRow(entry any) (Price, error) {
 	if given := r.text("unit", unit.Name); known && given != unit.Name {
 		r.refuse("unit", "%s: prices of %s are for one %s", quoted(given), p.ID, unit.Name)
 	}
-	if p.Region != "" && !regionForm.MatchString(p.Region) {
+	if p.Region != "" && !IsRegion(p.Region) {
 		r.refuse("region", "%s: allowed is a region of AWS, such as eu-west-1", quoted(p.Region))
 	}
 	if known && p.Region != "" && !ofAWS(p.ID) {

@@ -183,7 +183,7 @@ func unpricedOf(region string) (Partition, bool) {
 // UnitOf returns what an ID is counted in; false when there is no such ID.
 func UnitOf(id string) (Unit, bool) {
 	if kind, found := strings.CutPrefix(id, "EC2."); found {
-		return Unit{"hour", 1}, instanceType.MatchString(kind)
+		return Unit{"hour", 1}, IsInstance(kind)
 	}
 	u, known := unitTable()[id]
 	return u, known
@@ -241,7 +241,9 @@ type Prices struct {
 }
 
 // Builtin returns the table of this program.
-func Builtin() *Prices { return &Prices{asOf: AsOf, name: "built-in", rows: rows()} }
+func Builtin() *Prices { return &Prices{asOf: AsOf, name: builtin, rows: rows()} }
+
+const builtin = "built-in"
 
 // Rows returns the rows of the table.
 func (p *Prices) Rows() []Price { return slices.Clone(p.rows) }
@@ -274,6 +276,21 @@ func (p *Prices) Find(id, region string) []Price {
 		}
 	}
 	return nil
+}
+
+// Cheapest returns the instance type with the lowest price in a region, which is what an on-demand group of these types starts.
+// Types without a price are left out, unless none has one: then it is the first. Without types it is "".
+func (p *Prices) Cheapest(region string, types []string) string {
+	if len(types) == 0 {
+		return ""
+	}
+	best, lowest := types[0], math.Inf(1)
+	for _, t := range types {
+		if tiers := p.Find("EC2."+t, region); len(tiers) > 0 && tiers[0].Price < lowest {
+			best, lowest = t, tiers[0].Price
+		}
+	}
+	return best
 }
 
 // cost returns what a quantity of units costs, tier by tier.

@@ -135,11 +135,14 @@ func columns(rows [][]string) string {
 // Text says what the amounts are reckoned with, and where to check.
 func (p *Basis) Text() string {
 	var b strings.Builder
-	if p.Used == 0 {
-		fmt.Fprintf(&b, "The %s table of %s has a price for none of this.\n", p.Table, p.AsOf)
-		return b.String()
+	table := "the built-in table of " + p.Builtin
+	if p.Table != builtin {
+		table = fmt.Sprintf("%s of %s, and else %s", p.Table, p.AsOf, table)
 	}
-	fmt.Fprintf(&b, "Prices are estimates of %s (%s table, GB of 2^30 bytes).\n", p.AsOf, p.Table)
+	if p.Used == 0 {
+		return "There is a price for none of this in " + table + ".\n"
+	}
+	fmt.Fprintf(&b, "Prices are estimates from %s; a GB has 2^30 bytes.\n", table)
 	if n := len(p.Unconfirmed); n > 0 {
 		fmt.Fprintf(&b, "%d of %d kinds of price were not confirmed against the page that is named.\n", n, p.Used)
 	}
