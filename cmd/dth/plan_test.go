@@ -143,7 +143,7 @@ func TestPlanPricesAmazon(t *testing.T) {
 		t.Errorf("%+v, %+v", e.Fleet, e.Totals)
 	}
 	_, _, e = planOf(t, nil, append([]string{"--src-type", "Amazon_S3", "--src-region", "us-east-1", "--max-capacity", "0"}, flags...)...)
-	if e.Fleet.MaxWorkers != 0 || e.Duration.Workers != 0 || e.Requests.Queue.Send != 0 {
+	if e.Fleet.MaxWorkers != 0 || e.Duration.Workers.High != 0 || e.Requests.Queue.Send != 0 {
 		t.Errorf("%+v, %+v", e.Fleet, e.Requests)
 	}
 }

@@ -40,8 +40,8 @@ type Assumptions struct {
 
 	// MessagesPerWorker is the backlog that warrants one worker more.
 	MessagesPerWorker int64
-	// Boot is the time from a start to the first work of an instance; StepWorkers are added at a time, and Step is between two
-	// additions. Idle is how long workers stay when nothing is left.
+	// Boot is the time from a start to the first work of an instance. StepWorkers are added at a time, as long as the backlog
+	// warrants them, and Step is between two additions. Idle is how long workers stay when nothing is left.
 	Boot, Step, Idle time.Duration
 	StepWorkers      int
 	// Receivers is how many receive calls a worker keeps waiting, each for Wait.
@@ -119,14 +119,14 @@ func Sources() []Source {
 		{"small objects a second on such a machine", "200 to 2,000", "as a worker"},
 		{"bytes a second of one server-side copy", "20 to 100 MB/s", "assumed"},
 		{"waiting messages that warrant a worker", "200", "the plugin's scaling policy"},
-		{"start of an instance, and between two steps of five workers", "3 min", "the plugin's scaling policy"},
+		{"start of an instance, and between two steps of five workers more", "3 min", "the plugin's scaling policy, at a large backlog"},
 		{"workers stay when the queue is empty for", "10 min", "the plugin's scaling policy"},
 		{"receive calls that a worker keeps waiting", "7, each for 20 s", "worker/consume"},
 		{"table writes an object", "1.04", performance + ": 1.006 to 1.04"},
 		{"messages a queue call", "10; 9 in deletions; 2 of parts", performance + ": 2,007 receives and 2,055 to 2,332 deletions for 20,000 objects, 8 receives for 18 messages of a giant"},
 		{"table writes of a pass beside its objects", "10", "assumed; " + performance + ": 3 in a pass of 11 s"},
 		{"bytes of a ledger record", "600", "assumed; below the KiB that one write unit holds"},
-		{"log lines of a worker", "100 a second of 400 bytes at most", "worker/consume samples above that; the size is assumed"},
+		{"log lines of a worker", "100 a second of 400 bytes at most", "the plugin's sampling; the size is assumed"},
 		{"looks of the monitor of runs and of the controller of giants", "1 a minute, of 3 states each", "plugins/s3/workflow"},
 		{"time and memory of a look", "1 s with 128 MiB", "assumed"},
 		{"looks that find a run drained before it is closed", "2", "lambda/monitor"},
@@ -140,9 +140,9 @@ type Machine struct {
 	Baseline float64
 }
 
-// machines are arm64 types that a fleet is likely to run on. The figures are those that DescribeInstanceTypes gives as
+// Machines are arm64 types that a fleet is likely to run on. The figures are those that DescribeInstanceTypes gives as
 // BaselineBandwidthInGbps.
-func machines() []Machine {
+func Machines() []Machine {
 	return []Machine{
 		{"c6g.large", 0.75 * gigabit},
 		{"m6g.large", 0.75 * gigabit},
@@ -169,7 +169,7 @@ const (
 // machineOf returns an instance type. One that is not listed is taken for the default type; known is false then.
 func machineOf(name string) (m Machine, known bool) {
 	name = cmp.Or(name, DefaultInstance)
-	for _, m := range machines() {
+	for _, m := range Machines() {
 		if m.Type == name {
 			return m, true
 		}

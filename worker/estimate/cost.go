@@ -130,9 +130,9 @@ func (b *bill) looks(c *counter, d Duration) {
 // logs returns the bytes of log: a line an object, as far as workers write them all.
 func (b *bill) logs(c *counter, d Duration) Range {
 	a := &b.in.Assume
-	most := a.LinesPerSecond * float64(d.Workers)
-	lines := Range{d.Copy.Low * most, d.Copy.High * most}.atMost(float64(c.settled()))
-	return lines.atLeast(min(float64(c.settled()), most)).times(a.LineBytes)
+	objects := float64(c.settled())
+	lines := Range{d.Copy.Low * float64(d.Workers.Low), d.Copy.High * float64(d.Workers.High)}.times(a.LinesPerSecond)
+	return lines.atLeast(a.LinesPerSecond).atMost(objects).times(a.LineBytes)
 }
 
 // monthly writes what follows from the transfer each month.

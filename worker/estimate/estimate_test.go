@@ -175,8 +175,9 @@ func TestWhatLimitsTheCopy(t *testing.T) {
 		limit   string
 	}{
 		"nothing":          {0, 0, func(*estimate.Input) {}, 0, "nothing to copy"},
-		"few":              {201, 1000, func(*estimate.Input) {}, 2, "small objects"},
-		"many":             {1e6, 1000, func(*estimate.Input) {}, 20, "small objects"},
+		"few":              {201, 1000, func(*estimate.Input) {}, 1, "small objects: calls a second"},
+		"many":             {1e8, 1000, func(*estimate.Input) {}, 20, "sure to take 3,500 a second"},
+		"by five":          {1e6, 1000, func(i *estimate.Input) { i.Fleet.MaxWorkers = 5 }, 5, "small objects: calls a second"},
 		"parts of a giant": {1, 5 * job.TiB, func(*estimate.Input) {}, 20, "baseline bandwidth of c7g.large"},
 		"other regions": {1, 5 * job.TiB, func(i *estimate.Input) {
 			i.Fleet.Instance, i.SourceRegion = "c7gn.large", "eu-west-1"
@@ -189,7 +190,7 @@ func TestWhatLimitsTheCopy(t *testing.T) {
 			i := input(job.AmazonS3, job.AmazonS3, c.n, c.size)
 			c.change(&i)
 			d := estimate.Of(i).Duration
-			if d.Workers != c.workers || !strings.Contains(d.Limit, c.limit) {
+			if d.Workers.High != c.workers || !strings.Contains(d.Limit, c.limit) {
 				t.Errorf("%d workers, limit %q", d.Workers, d.Limit)
 			}
 		})

@@ -33,7 +33,7 @@ func (e *Estimate) Text() string {
 		row("queue", "%s", list("send", q.Send, "receive", q.Receive, "delete", q.Delete))
 		row("tables", "%s", list("writes", t.Writes, "write units", t.WriteUnits, "read units", t.ReadUnits))
 	}
-	row("duration", "%s", e.Duration.text())
+	row("duration", "%s", e.Duration.Text())
 	b.WriteString("\n" + Table(e.Items, e.Totals))
 	if len(e.Monthly) > 0 {
 		b.WriteString("\neach month from then on\n" + Table(e.Monthly, e.MonthlyTotals))
@@ -58,17 +58,6 @@ func list(pairs ...any) string {
 		return "none"
 	}
 	return strings.Join(parts, ", ")
-}
-
-func (d *Duration) text() string {
-	s := interval(seconds(d.Seconds.Low), seconds(d.Seconds.High))
-	if d.Workers > 0 {
-		s += " with " + strconv.Itoa(d.Workers) + " worker"
-		if d.Workers > 1 {
-			s += "s"
-		}
-	}
-	return s + " (" + d.Limit + ")"
 }
 
 // seconds prints a time in the unit that suits it.
@@ -114,6 +103,23 @@ func Table(items []Item, totals []Total) string {
 		rows = append(rows, []string{"total", "", "", "", "?", "unknown: no item has a known price"})
 	}
 	return columns(rows)
+}
+
+// Sum returns the totals of items in one line, with a word on what is not in them.
+func Sum(items []Item, totals []Total) string {
+	parts := make([]string, 0, len(totals))
+	for _, t := range totals {
+		parts = append(parts, t.Currency+" "+money(t.Amount))
+	}
+	switch n := Unknown(items); {
+	case len(items) == 0:
+		return "nothing"
+	case len(parts) == 0:
+		return "unknown"
+	case n > 0:
+		parts = append(parts, fmt.Sprintf("%d unknown", n))
+	}
+	return strings.Join(parts, " and ")
 }
 
 // columns aligns rows; numbers stand at the right of their columns.
