@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/lambda/finderlaunch"
 	"github.com/datatransferhub/dth/worker/closing"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
@@ -137,6 +138,34 @@ func TestInstancesThatHangAreEnded(t *testing.T) {
 	}
 	if _, held, err := runs.Lease(t.Context(), pass.LeaseName, "host-next", time.Now(), time.Minute); err != nil || !held {
 		t.Errorf("the next finder cannot take the lease: %v", err)
+	}
+}
+
+// CloudFormation's request starts the first finder, once.
+func TestFirstPass(t *testing.T) {
+	h, instances, _ := newHandler(t)
+	first := finderlaunch.FirstPass{Handler: h}
+	e := customresource.Event{RequestType: "Create", RequestId: "5e8a-1", StackId: "arn:aws:cloudformation:us-east-1:123456789012:stack/task/0a1b"}
+	for range 2 {
+		if r, err := first.Create(t.Context(), e); err != nil || r.ID != "first-pass-of-0a1b" || len(instances.tokens) != 1 {
+			t.Errorf("%+v, %v, %d instances", r, err, len(instances.tokens))
+		}
+	}
+	e.PhysicalResourceId = "first-pass-of-0a1b"
+	for _, call := range []func(context.Context, customresource.Event) (customresource.Result, error){first.Update, first.Delete} {
+		if r, err := call(t.Context(), e); err != nil || r.ID != e.PhysicalResourceId || len(instances.tokens) != 1 {
+			t.Errorf("%+v, %v, %d instances", r, err, len(instances.tokens))
+		}
+	}
+	instances.broken = errors.New("not authorized")
+	e.RequestId = "5e8a-2"
+	if _, err := first.Create(t.Context(), e); err == nil {
+		t.Error("a finder that could not be started is no failure")
+	}
+	for event, want := range map[string]bool{`{"RequestType":"Create","ResponseURL":"https://x"}`: true, fmt.Sprintf(tick, 1): false, `{"mode":"pass","id":"x"}`: false, `[]`: false} {
+		if finderlaunch.IsCustomResource(json.RawMessage(event)) != want {
+			t.Errorf("%s: a custom resource is %v", event, !want)
+		}
 	}
 }
 

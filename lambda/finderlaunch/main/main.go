@@ -3,7 +3,9 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
 
+	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/lambda/finderlaunch"
 	"github.com/datatransferhub/dth/lambda/finderlaunch/finderlaunchaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
@@ -34,5 +37,15 @@ func main() {
 		}),
 		Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Log: log, Now: time.Now,
 	}
-	lambda.Start(h.Handle)
+	first := customresource.Handler(finderlaunch.FirstPass{Handler: h}, &http.Client{Timeout: 10 * time.Second}, log)
+	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
+		if !finderlaunch.IsCustomResource(event) {
+			return h.Handle(ctx, event)
+		}
+		var e customresource.Event
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, err
+		}
+		return nil, first(ctx, e)
+	})
 }

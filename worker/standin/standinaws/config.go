@@ -54,9 +54,10 @@ func Only(tb testing.TB, cfg aws.Config, actions []string) aws.Config {
 	})
 }
 
-// batched maps batch operations to the single ones, whose actions allow them.
-func batched() map[string]string {
+// named maps operations to those whose actions allow them: batches to the single ones, and what S3 names otherwise.
+func named() map[string]string {
 	return map[string]string{
+		"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
 		"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 	}
 }
@@ -64,7 +65,7 @@ func batched() map[string]string {
 // Action returns the IAM action of an operation of SQS, DynamoDB or another service whose actions are named as its
 // operations are.
 func Action(service, operation string) string {
-	if single, ok := batched()[operation]; ok {
+	if single, ok := named()[operation]; ok {
 		operation = single
 	}
 	prefix := strings.ToLower(strings.ReplaceAll(service, " ", ""))

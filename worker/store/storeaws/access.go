@@ -15,6 +15,22 @@ import (
 	"github.com/datatransferhub/dth/worker/job"
 )
 
+// Identity returns the SDK configuration with which an endpoint's own settings, such as its notifications, are read and
+// written: its identity and its region.
+func Identity(ctx context.Context, e job.Endpoint, o Options) (aws.Config, error) {
+	cfg, err := accessConfig(ctx, e, o)
+	if err != nil {
+		return cfg, err
+	}
+	if e.Region != "" {
+		cfg.Region = e.Region
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = aws.NewCredentialsCache(cfg.Credentials)
+	}
+	return cfg, nil
+}
+
 // accessConfig returns the SDK configuration of an endpoint: its identity, region and base endpoint.
 // Credentials are nil for an anonymous endpoint.
 func accessConfig(ctx context.Context, e job.Endpoint, o Options) (aws.Config, error) {

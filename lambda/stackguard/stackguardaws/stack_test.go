@@ -1,0 +1,130 @@
+package stackguardaws_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/datatransferhub/dth/lambda/customresource"
+	"github.com/datatransferhub/dth/lambda/stackguard"
+	"github.com/datatransferhub/dth/lambda/stackguard/stackguardaws"
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/multipart"
+	"github.com/datatransferhub/dth/worker/multipart/multipartsqlite"
+	"github.com/datatransferhub/dth/worker/standin"
+	"github.com/datatransferhub/dth/worker/standin/standinaws"
+)
+
+var moto *standin.Server
+
+func TestMain(m *testing.M) { os.Exit(standin.Run(m, func(s *standin.Server) { moto = s })) }
+
+// shelf is a destination that counts.
+type shelf struct{ aborted []string }
+
+func (s *shelf) AbortUpload(_ context.Context, key, id string) error {
+	s.aborted = append(s.aborted, key+" "+id)
+	return nil
+}
+
+func TestWhatWorksForAStackIsEnded(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	instances, states := ec2.NewFromConfig(cfg), sfn.NewFromConfig(cfg)
+	run := func(stack string) string {
+		t.Helper()
+		out, err := instances.RunInstances(t.Context(), &ec2.RunInstancesInput{
+			ImageId: aws.String("ami-12c6146b"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), TagSpecifications: []ec2types.TagSpecification{{
+				ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{{Key: aws.String("DataTransferHubStack"), Value: &stack}},
+			}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *out.Instances[0].InstanceId
+	}
+	ours, theirs := run("ours"), run("theirs")
+	machine, err := states.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{
+		Name: aws.String("m"), RoleArn: aws.String("arn:aws:iam::123456789012:role/r"), Definition: aws.String(`{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":600,"End":true}}}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := states.StartExecution(t.Context(), &sfn.StartExecutionInput{StateMachineArn: machine.StateMachineArn}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := databasesqlite.Open(t.Context(), filepath.Join(t.TempDir(), "r.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	uploads, err := multipartsqlite.Open(t.Context(), db, "task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := uploads.PutUpload(t.Context(), multipart.Upload{SourceKey: "s", DestinationKey: "d", ID: "u", SourceETag: "e", Size: 1, PartSize: 1, Created: time.Now().UTC()}); err != nil {
+		t.Fatal(err)
+	}
+	list, stop, look, end := stackguardaws.Actions()
+	var shelf shelf
+	reachable := false
+	stack := stackguardaws.Open(standinaws.Only(t, cfg, append(append(list, stop...), append(look, end...)...)), uploads, func(context.Context) (stackguardaws.Destination, func(), error) {
+		if !reachable {
+			return nil, nil, errors.New("the keys are gone")
+		}
+		return &shelf, func() {}, nil
+	})
+	r := stackguard.Resource{Stack: stack, Name: "ours"}
+	properties, err := json.Marshal(map[string]any{"Machines": []string{*machine.StateMachineArn}, "Tag": "DataTransferHubStack"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := customresource.Event{ResourceProperties: properties}
+	created, err := r.Create(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.PhysicalResourceId = created.ID
+	first, err := r.Delete(t.Context(), e)
+	if err != nil || !strings.Contains(first.Note, "ended 1 executions, 1 instances; uploads may be left: 1 uploads are open at the destination, which cannot be used: the keys are gone") {
+		t.Errorf("%+v, %v", first, err)
+	}
+	reachable = true
+	second, err := r.Delete(t.Context(), e)
+	if err != nil || second.Note != "ended 1 uploads" || strings.Join(shelf.aborted, ";") != "d u" {
+		t.Errorf("%+v, %v, aborted %q", second, err, shelf.aborted)
+	}
+	out, err := instances.DescribeInstances(t.Context(), &ec2.DescribeInstancesInput{InstanceIds: []string{ours, theirs}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states2 := map[string]string{}
+	for _, res := range out.Reservations {
+		for _, i := range res.Instances {
+			states2[*i.InstanceId] = string(i.State.Name)
+		}
+	}
+	if states2[ours] != "terminated" || states2[theirs] != "running" {
+		t.Errorf("instances are %v", states2)
+	}
+}
+
+func TestBadProperties(t *testing.T) {
+	for _, c := range []struct{ properties, want string }{{`[]`, "cannot be read"}, {`{}`, "Tag"}, {`{"Tag":"t","Machines":["m"]}`, "Machines"}} {
+		if _, err := (stackguard.Resource{}).Create(t.Context(), customresource.Event{ResourceProperties: json.RawMessage(c.properties)}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.properties, err)
+		}
+		if _, err := (stackguard.Resource{}).Delete(t.Context(), customresource.Event{ResourceProperties: json.RawMessage(c.properties)}); err != nil {
+			t.Errorf("a deletion was held up: %v", err)
+		}
+	}
+}
