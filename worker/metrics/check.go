@@ -5,112 +5,290 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
 )
 
-// Limits of the format.
+// The limits of the format, from its specification and its schema. A log event may have had 256 KiB for years, and 1 MiB of
+// late: lines keep to the lesser.
 const (
-	maxLine       = 1 << 20 // bytes of a log event
-	maxMetrics    = 100     // of a directive
-	maxDimensions = 30      // of a set
-	maxName       = 1024
-	maxDimension  = 250 // of a dimension's name
+	maxLine       = 256 << 10
+	maxMetrics    = 100
+	maxDimensions = 30
+	maxName       = 1024 // of namespaces, metrics, and values of dimensions, in characters
+	maxDimension  = 250  // of names of dimensions, in characters
 )
 
-// units are those of CloudWatch's MetricDatum.
-var units = []string{
-	"", "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits", "Kilobits", "Megabits",
-	"Gigabits", "Terabits", "Percent", "Count", "Bytes/Second", "Kilobytes/Second", "Megabytes/Second", "Gigabytes/Second", "Terabytes/Second",
-	"Bits/Second", "Kilobits/Second", "Megabits/Second", "Gigabits/Second", "Terabits/Second", "Count/Second", "None",
-}
+// maxMagnitude bounds values on both sides of 0 (the API reference of PutMetricData, MetricDatum).
+const maxMagnitude = 1 << 360
 
-type directive struct {
-	Namespace  string
-	Dimensions [][]string
-	Metrics    []struct {
-		Name, Unit        string
-		StorageResolution int
+func units() []string {
+	sizes := []string{"Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits", "Kilobits", "Megabits", "Gigabits", "Terabits"}
+	all := append([]string{"Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None"}, sizes...)
+	for _, s := range sizes {
+		all = append(all, s+"/Second")
 	}
+	return all
 }
 
-// Check reports what in a line is against the embedded metric format; nil for a line that CloudWatch takes metrics from.
+// Check reports what of a line is not as the published format says: nil when CloudWatch makes metrics of all that it
+// promises. The error names the field as a path, its value and what is allowed. A newline at the end is none of the line's.
 func Check(line []byte) error {
-	if len(line) > maxLine {
-		return fmt.Errorf("the line has %d bytes, at most %d are allowed", len(line), maxLine)
+	line = bytes.TrimSuffix(line, []byte{'\n'})
+	switch {
+	case len(line) > maxLine:
+		return fmt.Errorf("the line has %d bytes: allowed are %d", len(line), maxLine)
+	case bytes.ContainsRune(line, '\n'):
+		return errors.New("the line has a line break inside: an event is one line")
+	case !utf8.Valid(line):
+		return errors.New("the line is not UTF-8")
 	}
-	var root map[string]json.RawMessage
-	if err := json.Unmarshal(line, &root); err != nil {
-		return fmt.Errorf("the line is no JSON object: %w", err)
+	root, err := object(line)
+	if err != nil {
+		return fmt.Errorf("the line: %w", err)
 	}
-	var meta struct {
-		Timestamp         *int64
-		CloudWatchMetrics []directive
+	return document(root).check()
+}
+
+// document is the root of a line.
+type document map[string]json.RawMessage
+
+func (d document) check() error {
+	meta, err := member(d, "_aws")
+	if err != nil {
+		return err
 	}
-	dec := json.NewDecoder(bytes.NewReader(root["_aws"]))
-	if err := dec.Decode(&meta); err != nil {
-		return fmt.Errorf("_aws: %w", err)
+	aws, err := only(meta, "CloudWatchMetrics", "Timestamp")
+	if err != nil {
+		return fmt.Errorf("_aws%w", err)
 	}
-	if meta.Timestamp == nil || *meta.Timestamp <= 0 {
-		return errors.New("_aws.Timestamp: a number of milliseconds since 1970 is required")
+	if err := checkTime(aws["Timestamp"]); err != nil {
+		return fmt.Errorf("_aws.Timestamp: %w", err)
 	}
-	if len(meta.CloudWatchMetrics) == 0 {
-		return errors.New("_aws.CloudWatchMetrics: at least one entry is required")
+	directives, err := array(aws["CloudWatchMetrics"])
+	if err != nil {
+		return fmt.Errorf("_aws.CloudWatchMetrics: %w", err)
 	}
-	for i := range meta.CloudWatchMetrics {
-		if err := meta.CloudWatchMetrics[i].check(root, fmt.Sprintf("_aws.CloudWatchMetrics[%d]", i)); err != nil {
-			return err
+	if len(directives) == 0 {
+		return errors.New("_aws.CloudWatchMetrics: it is empty: a line without a directive has no metrics")
+	}
+	for i, raw := range directives {
+		if err := d.directive(raw); err != nil {
+			return fmt.Errorf("_aws.CloudWatchMetrics[%d]%w", i, err)
 		}
 	}
 	return nil
 }
 
-func (d *directive) check(root map[string]json.RawMessage, at string) error {
-	if d.Namespace == "" || len(d.Namespace) > maxName {
-		return fmt.Errorf("%s.Namespace: %q: 1 to %d bytes are required", at, d.Namespace, maxName)
+func (d document) directive(raw json.RawMessage) error {
+	directive, err := only(raw, "Namespace", "Dimensions", "Metrics")
+	if err != nil {
+		return err
 	}
-	if len(d.Dimensions) == 0 {
-		return fmt.Errorf("%s.Dimensions: at least one set is required", at)
+	if _, err := text(directive["Namespace"], maxName); err != nil {
+		return fmt.Errorf(".Namespace: %w", err)
 	}
-	for _, set := range d.Dimensions {
-		if len(set) > maxDimensions {
-			return fmt.Errorf("%s.Dimensions: %d in a set, at most %d are allowed", at, len(set), maxDimensions)
-		}
-		for _, name := range set {
-			var value string
-			if err := json.Unmarshal(root[name], &value); err != nil || value == "" || len(value) > maxName || len(name) > maxDimension {
-				return fmt.Errorf("%s.Dimensions: %q needs a text of 1 to %d bytes at the top of the line", at, name, maxName)
-			}
+	sets, err := array(directive["Dimensions"])
+	if err != nil {
+		return fmt.Errorf(".Dimensions: %w", err)
+	}
+	if len(sets) == 0 {
+		return errors.New(".Dimensions: it is empty: at least one set of dimensions is needed")
+	}
+	for i, set := range sets {
+		if err := d.dimensions(set); err != nil {
+			return fmt.Errorf(".Dimensions[%d]%w", i, err)
 		}
 	}
-	if len(d.Metrics) > maxMetrics {
-		return fmt.Errorf("%s.Metrics: %d, at most %d are allowed", at, len(d.Metrics), maxMetrics)
+	metrics, err := array(directive["Metrics"])
+	if err != nil {
+		return fmt.Errorf(".Metrics: %w", err)
 	}
-	for _, m := range d.Metrics {
-		if m.Name == "" || len(m.Name) > maxName {
-			return fmt.Errorf("%s.Metrics: the name %q needs 1 to %d bytes", at, m.Name, maxName)
+	if len(metrics) > maxMetrics {
+		return fmt.Errorf(".Metrics: %d metrics: allowed are %d", len(metrics), maxMetrics)
+	}
+	named := map[string]bool{}
+	for i, metric := range metrics {
+		name, err := d.metric(metric)
+		if err != nil {
+			return fmt.Errorf(".Metrics[%d]%w", i, err)
 		}
-		if !slices.Contains(units, m.Unit) {
-			return fmt.Errorf("%s.Metrics: %s: the unit %q is not known", at, m.Name, m.Unit)
+		if named[name] {
+			return fmt.Errorf(".Metrics[%d].Name: %q: it is there twice", i, name)
 		}
-		if m.StorageResolution != 0 && m.StorageResolution != 1 && m.StorageResolution != 60 {
-			return fmt.Errorf("%s.Metrics: %s: StorageResolution is 1 or 60", at, m.Name)
+		named[name] = true
+	}
+	return nil
+}
+
+// dimensions checks a set: names of root members whose values are text.
+func (d document) dimensions(raw json.RawMessage) error {
+	names, err := array(raw)
+	if err != nil {
+		return fmt.Errorf(": %w", err)
+	}
+	if len(names) == 0 || len(names) > maxDimensions {
+		return fmt.Errorf(": %d dimensions: allowed are 1 to %d", len(names), maxDimensions)
+	}
+	for i, raw := range names {
+		name, err := text(raw, maxDimension)
+		if err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
 		}
-		if err := checkValue(root[m.Name]); err != nil {
-			return fmt.Errorf("%s.Metrics: %s: %w", at, m.Name, err)
+		value, err := member(d, name)
+		if err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
+		if _, err := text(value, maxName); err != nil {
+			return fmt.Errorf("[%d]: %s: %w", i, name, err)
 		}
 	}
 	return nil
 }
 
-// checkValue: a metric's value is a number or some of them.
+// metric checks a definition and the value that it points to, and returns its name.
+func (d document) metric(raw json.RawMessage) (string, error) {
+	definition, err := only(raw, "Name", "Unit?", "StorageResolution?")
+	if err != nil {
+		return "", err
+	}
+	name, err := text(definition["Name"], maxName)
+	if err != nil {
+		return "", fmt.Errorf(".Name: %w", err)
+	}
+	if raw, ok := definition["Unit"]; ok {
+		unit, err := text(raw, maxName)
+		if err == nil && !slices.Contains(units(), unit) {
+			err = fmt.Errorf("%q: allowed are %s", unit, strings.Join(units(), ", "))
+		}
+		if err != nil {
+			return "", fmt.Errorf(".Unit: %w", err)
+		}
+	}
+	if raw, ok := definition["StorageResolution"]; ok && string(raw) != "1" && string(raw) != "60" {
+		return "", fmt.Errorf(".StorageResolution: %.80s: allowed are 1 and 60", raw)
+	}
+	value, err := member(d, name)
+	if err != nil {
+		return "", fmt.Errorf(".Name: %w", err)
+	}
+	if err := checkValue(value); err != nil {
+		return "", fmt.Errorf(".Name: %s%w", name, err)
+	}
+	return name, nil
+}
+
+// checkValue checks the value of a metric: a number, or up to a hundred.
 func checkValue(raw json.RawMessage) error {
-	var one float64
-	if raw != nil && string(raw) != "null" && json.Unmarshal(raw, &one) == nil {
+	if !bytes.HasPrefix(raw, []byte{'['}) {
+		if err := checkNumber(raw); err != nil {
+			return fmt.Errorf(": %w", err)
+		}
 		return nil
 	}
-	var many []float64
-	if raw == nil || string(raw) == "null" || json.Unmarshal(raw, &many) != nil || len(many) == 0 || len(many) > maxValues {
-		return fmt.Errorf("a number or 1 to %d of them are required at the top of the line, not %.40s", maxValues, raw)
+	values, err := array(raw)
+	if err != nil {
+		return fmt.Errorf(": %w", err)
+	}
+	if len(values) == 0 || len(values) > maxValues {
+		return fmt.Errorf(": %d values: allowed are 1 to %d", len(values), maxValues)
+	}
+	for i, v := range values {
+		if err := checkNumber(v); err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
 	}
 	return nil
+}
+
+func checkNumber(raw json.RawMessage) error {
+	v, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || !isNumber(raw) {
+		return fmt.Errorf("%.80s: the value must be a number", raw)
+	}
+	if math.Abs(v) > maxMagnitude {
+		return fmt.Errorf("%.80s: allowed is up to 2^360 on both sides of 0", raw)
+	}
+	return nil
+}
+
+// isNumber tells numbers of JSON from what else could be read as one. raw is valid JSON.
+func isNumber(raw json.RawMessage) bool {
+	return len(raw) > 0 && (raw[0] == '-' || '0' <= raw[0] && raw[0] <= '9')
+}
+
+// checkTime checks a time in milliseconds since 1970.
+func checkTime(raw json.RawMessage) error {
+	if v, err := strconv.ParseInt(string(raw), 10, 64); err != nil || v < 0 {
+		return fmt.Errorf("%.80s: the value must be a whole number of milliseconds since 1970", raw)
+	}
+	return nil
+}
+
+// only returns the members of an object that may have these and no others; a name that ends in a question mark may be
+// missing.
+func only(raw json.RawMessage, names ...string) (map[string]json.RawMessage, error) {
+	members, err := object(raw)
+	if err != nil {
+		return nil, fmt.Errorf(": %w", err)
+	}
+	known := map[string]bool{}
+	for _, name := range names {
+		name, optional := strings.CutSuffix(name, "?")
+		known[name] = true
+		if _, ok := members[name]; !ok && !optional {
+			return nil, fmt.Errorf(".%s: it is missing", name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !known[name] {
+			return nil, fmt.Errorf(".%.80s: the format has no such member; allowed are %s", name, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
+		}
+	}
+	return members, nil
+}
+
+func member(members map[string]json.RawMessage, name string) (json.RawMessage, error) {
+	raw, ok := members[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: the line has no such member", name)
+	}
+	return raw, nil
+}
+
+// object reads an object by the letter: names are told apart by capitals, as the format has it.
+func object(raw []byte) (map[string]json.RawMessage, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	var members map[string]json.RawMessage
+	if err := decoder.Decode(&members); err != nil || members == nil {
+		return nil, fmt.Errorf("%.80s: a JSON object is expected", raw)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("there is something after the JSON object")
+	}
+	return members, nil
+}
+
+func array(raw json.RawMessage) ([]json.RawMessage, error) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil || elements == nil {
+		return nil, fmt.Errorf("%.80s: an array is expected", raw)
+	}
+	return elements, nil
+}
+
+func text(raw json.RawMessage, most int) (string, error) {
+	var s *string
+	if err := json.Unmarshal(raw, &s); err != nil || s == nil {
+		return "", fmt.Errorf("%.80s: text is expected", raw)
+	}
+	if n := utf8.RuneCountInString(*s); n == 0 || n > most {
+		return "", fmt.Errorf("%.80q: %d characters: allowed are 1 to %d", *s, n, most)
+	}
+	return *s, nil
 }

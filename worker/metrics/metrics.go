@@ -5,12 +5,14 @@
 package metrics
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"math/rand/v2"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -32,15 +34,16 @@ const (
 	BytesPerSecond Unit = "Bytes/Second"
 )
 
-// maxValues bounds the values of a metric in one line, by the format.
-const maxValues = 100
-
-// Emitter gathers figures and writes them. It is used by many goroutines.
+// Emitter gathers figures and writes them. It is used by many goroutines, none of which waits for the writer. What is counted
+// is in exactly one line that was written whole.
 type Emitter struct {
 	out   io.Writer
 	stack string
 	about map[string]string // properties: searched for, but no dimensions
 	now   func() time.Time
+
+	writing sync.Mutex // one line is written at a time
+	torn    bool       // the line before was written in part
 
 	mu     sync.Mutex
 	counts map[string]*count
@@ -53,23 +56,30 @@ type count struct {
 	n    float64
 }
 
-// sample is a fair choice of the values of a minute, for percentiles.
+// sample is the values of a minute, for percentiles.
 type sample struct {
-	unit   Unit
-	seen   int64
-	values []float64
+	unit Unit
+	distribution
 }
 
-// New returns an emitter that writes lines to out. About are properties of every line, such as which process wrote it.
+// takes reports whether CloudWatch takes a value.
+func takes(v float64) bool { return math.Abs(v) <= maxMagnitude }
+
+// New returns an emitter that writes lines to out. The stack is the value of the dimension; empty is "unnamed", as the format
+// takes no empty one. About are properties of every line, such as which process wrote it.
 func New(out io.Writer, stack string, about map[string]string, now func() time.Time) *Emitter {
 	return &Emitter{
-		out: out, stack: stack, about: about, now: now,
+		out: out, stack: cmp.Or(stack, "unnamed"), about: about, now: now,
 		counts: map[string]*count{}, gauges: map[string]func() (float64, Unit){}, sample: map[string]*sample{},
 	}
 }
 
 // Add adds to a count. Each line tells what was added since the one before; a count is in every line once it was named.
+// A number that CloudWatch does not take is dropped.
 func (e *Emitter) Add(name string, unit Unit, n float64) {
+	if !takes(n) {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, ok := e.counts[name]
@@ -87,8 +97,13 @@ func (e *Emitter) Gauge(name string, unit Unit, read func() float64) {
 	e.gauges[name] = func() (float64, Unit) { return read(), unit }
 }
 
-// Observe adds a value of which many are seen, such as a duration. A line holds a hundred of them at most, chosen by chance.
+// Observe adds a value of which many are seen, such as a duration. Of more than a hundred in a line's time, a hundred are told
+// that divide all of them into equal parts, less than one per cent off; the least and the greatest are exact. Values that
+// CloudWatch does not take are dropped, and negative ones, of a clock that was set back.
 func (e *Emitter) Observe(name string, unit Unit, value float64) {
+	if !takes(value) || value < 0 {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, ok := e.sample[name]
@@ -96,30 +111,73 @@ func (e *Emitter) Observe(name string, unit Unit, value float64) {
 		s = &sample{unit: unit}
 		e.sample[name] = s
 	}
-	s.seen++
-	if len(s.values) < maxValues {
-		s.values = append(s.values, value)
-	} else if i := rand.Int64N(s.seen); i < maxValues {
-		s.values[i] = value
+	s.add(value)
+}
+
+// Flush writes a line and begins a new minute. When writing fails, what was counted stays for the next line.
+func (e *Emitter) Flush() error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	f := e.take()
+	line, err := e.line(f)
+	if err == nil {
+		err = e.write(line)
+	}
+	if err != nil {
+		e.takeBack(f)
+		return fmt.Errorf("writing metrics: %w", err)
+	}
+	return nil
+}
+
+// figures are what one line tells.
+type figures struct {
+	counts map[string]count
+	gauges map[string]func() (float64, Unit)
+	sample map[string]*sample
+}
+
+// take takes what was counted since the line before. Counts are known from then on, at 0.
+func (e *Emitter) take() figures {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := figures{map[string]count{}, maps.Clone(e.gauges), e.sample}
+	for name, c := range e.counts {
+		f.counts[name] = *c
+		c.n = 0
+	}
+	e.sample = map[string]*sample{}
+	return f
+}
+
+// takeBack puts back what was not written.
+func (e *Emitter) takeBack(f figures) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, c := range f.counts {
+		e.counts[name].n += c.n
+	}
+	for name, s := range f.sample {
+		if newer := e.sample[name]; newer != nil {
+			s.merge(&newer.distribution)
+		}
+		e.sample[name] = s
 	}
 }
 
-// Flush writes a line and begins a new minute. When writing fails, the counts stay for the next line.
-func (e *Emitter) Flush() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	line, err := e.line()
-	if err != nil {
-		return err
+// write writes a whole line. What is left of one that was torn is ended first, so that it spoils no other.
+func (e *Emitter) write(line []byte) error {
+	line = append(line, '\n')
+	if e.torn {
+		line = append([]byte{'\n'}, line...)
 	}
-	if _, err := e.out.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("writing metrics: %w", err)
+	n, err := e.out.Write(line)
+	if n == len(line) {
+		e.torn = false
+		return nil // whoever reads it has it, whatever the writer says
 	}
-	for _, c := range e.counts {
-		c.n = 0
-	}
-	clear(e.sample)
-	return nil
+	e.torn = e.torn || n > 0
+	return cmp.Or(err, io.ErrShortWrite)
 }
 
 type definition struct {
@@ -127,30 +185,26 @@ type definition struct {
 	Unit Unit
 }
 
-func (e *Emitter) line() ([]byte, error) {
+func (e *Emitter) line(f figures) ([]byte, error) {
 	values := map[string]any{}
-	var defined []definition
+	defined := []definition{}
 	add := func(name string, unit Unit, value any) {
 		values[name] = value
 		defined = append(defined, definition{name, unit})
 	}
-	for name, c := range e.counts {
+	for name, c := range f.counts {
 		add(name, c.unit, c.n)
 	}
-	for name, read := range e.gauges {
-		value, unit := read()
-		add(name, unit, value)
-	}
-	for name, s := range e.sample {
-		add(name, s.unit, s.values)
-	}
-	slices.SortFunc(defined, func(a, b definition) int {
-		if a.Name < b.Name {
-			return -1
+	for name, read := range f.gauges {
+		if value, unit := read(); takes(value) {
+			add(name, unit, value)
 		}
-		return 1
-	})
-	for name, value := range maps.All(e.about) {
+	}
+	for name, s := range f.sample {
+		add(name, s.unit, s.values())
+	}
+	slices.SortFunc(defined, func(a, b definition) int { return strings.Compare(a.Name, b.Name) })
+	for name, value := range e.about {
 		values[name] = value
 	}
 	values[Dimension] = e.stack

@@ -97,48 +97,6 @@ func TestCountsSurviveAFailedWrite(t *testing.T) {
 	}
 }
 
-const good = `{"_aws":{"Timestamp":1760000000000,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[["D"]],"Metrics":[{"Name":"M","Unit":"Count"}]}]},"D":"d","M":[1,2.5]}`
-
-func TestCheck(t *testing.T) {
-	if err := metrics.Check([]byte(good)); err != nil {
-		t.Errorf("a good line: %v", err)
-	}
-	for _, c := range []struct{ from, to, want string }{
-		{good, "[]", "no JSON object"},
-		{`"_aws"`, `"aws"`, "_aws"},
-		{"1760000000000", `"yesterday"`, "_aws"},
-		{`"Timestamp":1760000000000,`, "", "Timestamp"},
-		{`[{"Namespace"`, `[],"x":[{"Namespace"`, "CloudWatchMetrics"},
-		{`"N"`, `""`, "Namespace"},
-		{`[["D"]]`, `[]`, "Dimensions"},
-		{`"D":"d"`, `"D":1`, "Dimensions"},
-		{`"Count"`, `"Counts"`, "unit"},
-		{`"Name":"M"`, `"Name":""`, "name"},
-		{`[1,2.5]`, `"1"`, "number"},
-		{`[1,2.5]`, `[]`, "number"},
-		{`,"M":[1,2.5]`, ``, "number"},
-		{`[1,2.5]`, `[1` + strings.Repeat(",1", 100) + `]`, "1 to 100"},
-		{`"Unit":"Count"`, `"Unit":"Count","StorageResolution":5`, "StorageResolution"},
-		{`"d"`, `"` + strings.Repeat("d", 1<<20) + `"`, "at most"},
-	} {
-		err := metrics.Check([]byte(strings.Replace(good, c.from, c.to, 1)))
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s for %s: error %v does not name %s", c.to[:min(40, len(c.to))], c.from[:min(40, len(c.from))], err, c.want)
-		}
-	}
-}
-
-func FuzzCheck(f *testing.F) {
-	f.Add([]byte(good))
-	f.Add([]byte(`{"_aws":null}`))
-	f.Add([]byte(`{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{}]}}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		if metrics.Check(line) == nil && !json.Valid(line) {
-			t.Error("a line that is no JSON passed")
-		}
-	})
-}
-
 func TestSampler(t *testing.T) {
 	now := clock()
 	s := metrics.NewSampler(3, func() time.Time { return now })
