@@ -259,13 +259,14 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 	show := &seeing.Finder{
 		Emitter: metrics.New(to, p.cfg.StackName, map[string]string{"process": "jobfinder", "version": version}, time.Now), Log: p.log, Every: time.Minute,
 	}
+	told := show.Begin()
 	r, err := pass.Run(ctx, pass.Config{
-		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists,
-		Queue: p.queue, Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
+		Job: p.cfg.Job, Source: show.Listing(p.source), Destination: show.Listing(p.destination), PrefixFile: p.lists,
+		Queue: show.Queueing(p.queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
 		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
 		OnProgress: show.Progress,
 	})
-	show.End(r.Finder)
+	told(r.Finder)
 	if err != nil {
 		return err
 	}

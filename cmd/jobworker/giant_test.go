@@ -78,10 +78,7 @@ func (d *depot) start(name string, more ...string) (*exec.Cmd, *bytes.Buffer) {
 		args = append(args, "--receive-wait", "2s")
 	}
 	cmd := exec.Command(filepath.Join(programs, name), args...)
-	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
-		"AWS_ENDPOINT_URL="+d.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
-	cmd.Env = append(cmd.Env, d.env...)
+	cmd.Env = d.environment()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -92,6 +89,14 @@ func (d *depot) start(name string, more ...string) (*exec.Cmd, *bytes.Buffer) {
 		_ = cmd.Wait()
 	})
 	return cmd, &log
+}
+
+// environment is that of the programs.
+func (d *depot) environment() []string {
+	env := append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
+		"AWS_ENDPOINT_URL="+d.aws.URL(), "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
+	return append(env, d.env...)
 }
 
 func (d *depot) find() {

@@ -44,6 +44,9 @@ what is under way, hands back the rest, and exits with 143 or 130. When its EC2 
 interruption or a group that shrinks, it does the same and exits with 0: nobody should start it again there. Exit code 2:
 wrong usage or configuration.
 
+The log, on standard error, has a line for each object (above 100 a second a sample of those that did not fail; the records
+have them all), one of progress a minute and, unless --metrics says otherwise, one of metrics.
+
 `
 
 func main() {
@@ -157,7 +160,7 @@ func work(ctx context.Context, reference string, p options) error {
 	}
 	defer func() { _ = closeMetrics() }() // what it took is written
 	show := &seeing.Worker{
-		Emitter: metrics.New(out, cfg.StackName, map[string]string{"process": "jobworker", "worker": name, "version": version}, time.Now), Log: log, Every: p.every,
+		Emitter: metrics.New(out, cfg.StackName, map[string]string{"process": "jobworker", "worker": name, "version": version}, time.Now), Log: log, Every: p.every, Backlog: q.Depth,
 	}
 	w, err := fleet.New(ctx, fleet.Config{
 		Job: cfg.Job, Source: source, Destination: destination, Shared: destination.Shares(source), PrefixFile: lists,
@@ -165,7 +168,7 @@ func work(ctx context.Context, reference string, p options) error {
 		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log, OnOutcome: show.Outcome,
 		Tune: func(c *consume.Config, _ *transfer.Config) {
 			c.FinishReceives, c.ReceiveWait, c.ProbeEvery = true, p.receive, p.probe
-			c.DeleteWait = time.Second
+			c.DeleteWait, c.OnPart = time.Second, show.Part
 		},
 	})
 	if err != nil {

@@ -69,7 +69,9 @@ type Config struct {
 	OnRun func(ctx context.Context, runID string) error
 	// OnOutcome is told every recorded outcome, in no order.
 	OnOutcome func(ledger.Record)
-	Log       *slog.Logger
+	// OnPart is told of every part of a giant that arrived, in bytes; nil: nobody cares.
+	OnPart func(bytes int64)
+	Log    *slog.Logger
 }
 
 // Consumer settles messages until it is stopped.
@@ -290,6 +292,9 @@ func (c *Consumer) settled(work context.Context, m queue.Message, content messag
 			c.Log.Warn("sending the messages that follow failed; the message reappears", "key", key, "error", err)
 			c.release(work, m, c.handBackDelay(m.Receives))
 			return
+		}
+		if out.Settled && out.Bytes > 0 && c.OnPart != nil {
+			c.OnPart(out.Bytes)
 		}
 		c.record.add(e)
 	case class == failure.Canceled:

@@ -8,13 +8,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/metrics"
+	"github.com/datatransferhub/dth/worker/queue"
+	"github.com/datatransferhub/dth/worker/transfer"
 )
 
 // MetricsHelp is the help text of the flag --metrics.
@@ -49,18 +50,20 @@ type Worker struct {
 	Log     *slog.Logger
 	Every   time.Duration
 	Stats   func() consume.Stats
+	// Backlog tells what the queue holds; nil, or an error: the progress line says nothing of it.
+	Backlog func(ctx context.Context) (queue.Depth, error)
 
 	sampler                *metrics.Sampler
 	objects, bytes, failed atomic.Int64
+	rate                   atomic.Int64 // bytes a second, in the line that is being written
 
-	mu     sync.Mutex
-	before consume.Stats
+	before consume.Stats // in the line before
 }
 
 // Begin names every metric, so that each is in the first line already, and starts what Outcome needs.
 func (w *Worker) Begin() {
 	w.sampler = metrics.NewSampler(perSecond, time.Now)
-	for _, name := range []string{"TransferredObjects", "FailedObjects", "SkippedObjects", "DeletedObjects", "GoneObjects", "ServerSideCopies", "Retries", "Throttles"} {
+	for _, name := range []string{"TransferredObjects", "FailedObjects", "SkippedObjects", "DeletedObjects", "GoneObjects", "ServerSideCopies", "Retries", "Throttles", "UnreadableMessages"} {
 		w.Emitter.Add(name, metrics.Count, 0)
 	}
 	w.Emitter.Add("TransferredBytes", metrics.Bytes, 0)
@@ -75,31 +78,20 @@ func (w *Worker) Begin() {
 		}
 		return 0
 	}))
+	w.Emitter.Gauge("Throughput", metrics.BytesPerSecond, func() float64 { return float64(w.rate.Load()) })
 	w.Emitter.Gauge("Memory", metrics.Bytes, metrics.Memory)
 }
 
 // Outcome takes the record of an object.
 func (w *Worker) Outcome(r ledger.Record) {
-	took := r.FinishedAt.Sub(r.StartedAt)
 	switch r.Status {
 	case ledger.Done:
-		if r.Bytes > 0 || r.Method != "none" {
-			w.Emitter.Add("TransferredObjects", metrics.Count, 1)
-			w.Emitter.Add("TransferredBytes", metrics.Bytes, float64(r.Size))
-			w.Emitter.Observe("TransferTime", metrics.Milliseconds, float64(took.Milliseconds()))
-			w.objects.Add(1)
-			w.bytes.Add(r.Size)
-			if s := took.Seconds(); s > 0 && r.Size > 0 {
-				w.Emitter.Observe("TransferThroughput", metrics.BytesPerSecond, float64(r.Size)/s)
-			}
-		}
-		if r.Method == "server_side" {
-			w.Emitter.Add("ServerSideCopies", metrics.Count, 1)
-		}
+		w.copied(&r)
 	case ledger.Failed:
 		w.Emitter.Add("FailedObjects", metrics.Count, 1)
+		w.Emitter.Add(metrics.FailuresOf(r.Class()), metrics.Count, 1)
 		w.failed.Add(1)
-		w.Log.Warn("object failed", "run", r.RunID, "key", r.Key, "size", r.Size, "class", r.ErrorClass, "error", r.Error, "attempts", r.Attempts)
+		w.Log.Warn("object failed", "run", r.RunID, "key", r.Key, "size", r.Size, "class", r.Class(), "error", r.Error, "attempts", r.Attempts)
 		return
 	case ledger.Skipped:
 		w.Emitter.Add("SkippedObjects", metrics.Count, 1)
@@ -108,9 +100,54 @@ func (w *Worker) Outcome(r ledger.Record) {
 	case ledger.Gone:
 		w.Emitter.Add("GoneObjects", metrics.Count, 1)
 	}
-	if w.sampler.Take() {
-		w.Log.Info("object", "run", r.RunID, "key", r.Key, "size", r.Size, "status", r.Status, "method", r.Method, "milliseconds", took.Milliseconds(), "attempts", r.Attempts)
+	if !w.sampler.Take() {
+		return
 	}
+	said := []any{
+		"run", r.RunID, "key", r.Key, "size", r.Size, "status", r.Status, "method", r.Method, "milliseconds", took(&r).Milliseconds(), "attempts", r.Attempts,
+	}
+	if r.Error != "" {
+		said = append(said, "reason", r.Error)
+	}
+	w.Log.Info("object", said...)
+}
+
+// took is how long the work on an object took; 0 when that is not known.
+func took(r *ledger.Record) time.Duration {
+	if r.StartedAt.IsZero() {
+		return 0
+	}
+	return max(r.FinishedAt.Sub(r.StartedAt), 0)
+}
+
+// copied counts an object that is in place. A giant's bytes came with its parts, and its time is that of many workers.
+func (w *Worker) copied(r *ledger.Record) {
+	if r.Method == transfer.MethodNone {
+		return
+	}
+	w.Emitter.Add("TransferredObjects", metrics.Count, 1)
+	w.objects.Add(1)
+	if r.Method == transfer.MethodGiant {
+		return
+	}
+	if r.Method == transfer.MethodServerSide {
+		w.Emitter.Add("ServerSideCopies", metrics.Count, 1)
+	}
+	w.Part(r.Size)
+	d := took(r)
+	if d == 0 {
+		return
+	}
+	w.Emitter.Observe("TransferTime", metrics.Milliseconds, float64(d)/float64(time.Millisecond))
+	if r.Size > 0 {
+		w.Emitter.Observe("TransferThroughput", metrics.BytesPerSecond, float64(r.Size)/d.Seconds())
+	}
+}
+
+// Part takes bytes that arrived: of a part of a giant.
+func (w *Worker) Part(bytes int64) {
+	w.Emitter.Add("TransferredBytes", metrics.Bytes, float64(bytes))
+	w.bytes.Add(bytes)
 }
 
 // Run writes metrics and progress each minute until ctx ends, and once more then.
@@ -129,19 +166,35 @@ func (w *Worker) Run(ctx context.Context) {
 }
 
 func (w *Worker) minute(d time.Duration) {
-	w.mu.Lock()
-	now := w.Stats()
-	w.Emitter.Add("Retries", metrics.Count, float64(now.Retries-w.before.Retries))
-	w.Emitter.Add("Throttles", metrics.Count, float64(now.Throttles-w.before.Throttles))
-	retries, throttles := now.Retries-w.before.Retries, now.Throttles-w.before.Throttles
+	now, before := w.Stats(), w.before
 	w.before = now
-	w.mu.Unlock()
+	retries, throttles := now.Retries-before.Retries, now.Throttles-before.Throttles
+	w.Emitter.Add("Retries", metrics.Count, float64(retries))
+	w.Emitter.Add("Throttles", metrics.Count, float64(throttles))
+	w.Emitter.Add("UnreadableMessages", metrics.Count, float64(now.Malformed-before.Malformed))
 	objects, bytes, failed := w.objects.Swap(0), w.bytes.Swap(0), w.failed.Swap(0)
 	seconds := max(d.Seconds(), 1e-3)
-	w.Log.Info("progress", "objects", objects, "bytes", bytes, "failed", failed, "objectsPerSecond", int64(float64(objects)/seconds),
-		"bytesPerSecond", int64(float64(bytes)/seconds), "active", now.Active, "limit", now.Limit, "retries", retries, "throttles", throttles,
-		"endpointDown", now.Down, "linesLeftOut", w.sampler.LeftOut())
+	w.rate.Store(int64(float64(bytes) / seconds))
 	if err := w.Emitter.Flush(); err != nil {
 		w.Log.Warn("metrics are told with the next line", "error", err)
 	}
+	said := []any{
+		"objects", objects, "bytes", bytes, "failed", failed, "objectsPerSecond", int64(float64(objects) / seconds), "bytesPerSecond", w.rate.Load(),
+		"active", now.Active, "limit", now.Limit, "retries", retries, "throttles", throttles, "endpointDown", now.Down, "linesLeftOut", w.sampler.LeftOut(),
+	}
+	w.Log.Info("progress", append(said, w.backlog()...)...)
+}
+
+// backlog says how many messages wait and how many workers hold. Nobody waits long for the answer.
+func (w *Worker) backlog() []any {
+	if w.Backlog == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	d, err := w.Backlog(ctx)
+	if err != nil {
+		return nil
+	}
+	return []any{"backlog", d.Visible + d.Delayed, "inFlight", d.InFlight}
 }
