@@ -41,8 +41,8 @@ const usage = `usage: jobworker --config FILE | --config ssm:NAME | --config s3:
 
 Takes messages from the task's queue, copies objects and records the outcomes, until SIGTERM or SIGINT: then it finishes
 what is under way, hands back the rest, and exits with 143 or 130. When its EC2 instance is taken away, by a Spot
-interruption or a group that shrinks, it does the same and exits with 0: nobody should start it again there. Exit code 2:
-wrong usage or configuration.
+interruption or a group that shrinks, it does the same in the time that is left and exits with 0: nobody should start it
+again there. Exit code 2: wrong usage or configuration.
 
 The log, on standard error, has a line for each object (above 100 a second a sample of those that did not fail; the records
 have them all), one of progress a minute and, unless --metrics says otherwise, one of metrics.

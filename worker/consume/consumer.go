@@ -122,8 +122,20 @@ func New(c Config) *Consumer {
 	return consumer
 }
 
-// Run receives and settles until ctx ends, then drains: objects under way finish within Config.Drain,
-// messages that were not begun go back. It returns nil after a drain, or the error that stopped it.
+// Leaving is the cause with which a context ends whose machine goes away: everything is to be handed back by then.
+type Leaving struct {
+	Why string
+	By  time.Time // zero: only Config.Drain bounds what is under way
+}
+
+func (l *Leaving) Error() string { return "the machine goes away: " + l.Why }
+
+// handingBack is kept of a machine's last minutes for what follows the objects under way: fresh messages, records, counters.
+const handingBack = 15 * time.Second
+
+// Run receives and settles until ctx ends, then drains: objects under way finish within Config.Drain, and before the end that
+// a *Leaving as its cause tells; what does not, and messages that were not begun, go back. It returns nil after a drain, or
+// the error that stopped it.
 func (c *Consumer) Run(ctx context.Context) error {
 	ctx, c.stop = context.WithCancelCause(ctx)
 	defer c.stop(nil)
@@ -131,6 +143,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	// What is under way outlives ctx by the time for draining.
 	work, endWork := context.WithCancel(context.WithoutCancel(ctx))
 	defer endWork()
+	defer context.AfterFunc(ctx, func() { leave(ctx, work, endWork) })()
 	recorded := make(chan struct{})
 	go func() { defer close(recorded); c.record.loop(work) }()
 	leasing := make(chan struct{})
@@ -150,10 +163,23 @@ func (c *Consumer) Run(ctx context.Context) error {
 	<-recorded
 	endWork()
 	<-leasing
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	var leaving *Leaving
+	err := context.Cause(ctx)
+	if err == nil || errors.As(err, &leaving) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
 	}
-	return nil
+	return err
+}
+
+// leave ends the work in time when ctx ended because the machine goes away: also receives, which may have yet to end.
+func leave(ctx, work context.Context, endWork func()) {
+	var l *Leaving
+	if !errors.As(context.Cause(ctx), &l) || l.By.IsZero() {
+		return
+	}
+	if retry.Sleep(work, time.Until(l.By)-handingBack) == nil {
+		endWork()
+	}
 }
 
 // drain waits for the objects under way, at most Config.Drain long.
@@ -192,7 +218,7 @@ func (c *Consumer) receive(ctx, work context.Context) {
 		c.leases.add(messages)
 		for i := range messages {
 			if !c.begin(ctx, work, messages[i]) {
-				c.giveBack(work, messages[i:])
+				c.giveBack(context.WithoutCancel(work), messages[i:])
 				return
 			}
 		}

@@ -343,6 +343,39 @@ func TestDrainHasAnEnd(t *testing.T) {
 	}
 }
 
+// A machine that goes away leaves less time than draining may take: what is not finished by then is handed back fresh, and a
+// receive that waits for messages is not waited for. By itself this work would end when the machine is gone.
+func TestLeavingMachineHandsBackInTime(t *testing.T) {
+	d := newDesk(t)
+	begun := make(chan struct{})
+	d.settle = func(ctx context.Context, m message.Object) transfer.Outcome {
+		close(begun)
+		select {
+		case <-ctx.Done():
+			return transfer.Outcome{Err: &failure.Error{Class: failure.Canceled, Err: ctx.Err()}}
+		case <-time.After(25 * time.Second):
+			return done(m)
+		}
+	}
+	d.send("slow")
+	ctx, stop := context.WithCancelCause(t.Context())
+	defer stop(nil)
+	c := consume.New(consume.Config{
+		Queue: d.queue, Ledger: d.ledger, Runs: d.runs, Settler: d, Worker: "worker", FinishReceives: true, ReceiveWait: 20 * time.Second, Drain: time.Hour,
+	})
+	go func() {
+		<-begun
+		stop(&consume.Leaving{Why: "test", By: time.Now().Add(15*time.Second + 100*time.Millisecond)})
+	}()
+	if err := c.Run(ctx); err != nil {
+		t.Error(err)
+	}
+	messages, err := d.queue.Receive(t.Context(), 10, 0)
+	if err != nil || len(messages) != 1 || messages[0].Receives != 1 || len(d.rows("slow")) != 0 {
+		t.Errorf("messages %v, %v, records %v", messages, err, d.rows("slow"))
+	}
+}
+
 // When a whole endpoint refuses, a run on a desk ends with the reason and loses nothing.
 func TestRefusingEndpointStopsADesk(t *testing.T) {
 	d := newDesk(t)

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/datatransferhub/dth/worker/notice"
 	"github.com/datatransferhub/dth/worker/notice/noticeaws"
+	"github.com/datatransferhub/dth/worker/standin/standinaws"
 )
 
 // ec2 answers as the instance metadata service, version 2 only, and as Auto Scaling.
@@ -25,6 +25,10 @@ type ec2 struct {
 	paths map[string]string
 	calls []url.Values // of Auto Scaling
 	fail  int          // status of every answer
+
+	refusal string // of Auto Scaling; empty: it agrees
+	old     bool   // version 1 of the metadata only
+	asked   int    // in version 1
 }
 
 func (e *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -33,6 +37,11 @@ func (e *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const token = "a-token"
 	path, isData := strings.CutPrefix(r.URL.Path, "/latest/meta-data/")
 	switch {
+	case e.old && !isData:
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	case e.old:
+		e.asked++
+		_, _ = io.WriteString(w, `{"action":"terminate","time":"2026-11-23T17:00:00Z"}`)
 	case r.Method == http.MethodPut && r.URL.Path == "/latest/api/token":
 		w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "21600")
 		_, _ = io.WriteString(w, token)
@@ -50,6 +59,11 @@ func (e *ec2) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		form, _ := url.ParseQuery(string(body))
 		e.calls = append(e.calls, form)
+		if e.refusal != "" {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, e.refusal)
+			return
+		}
 		action := form.Get("Action")
 		_, _ = io.WriteString(w, "<"+action+"Response><"+action+"Result/></"+action+"Response>")
 	}
@@ -67,9 +81,10 @@ func start(t *testing.T) (*ec2, *noticeaws.Machine) {
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &server.URL, Credentials: credentials.NewStaticCredentialsProvider("t", "t", "")}
+	cfg := standinaws.Config(t, server.URL)
 	cfg.ConfigSources = append(cfg.ConfigSources, endpoint(server.URL))
-	return e, noticeaws.Open(cfg, "workers", "drain")
+	// Calls of the metadata service have no names and need no rights.
+	return e, noticeaws.Open(standinaws.Only(t, cfg, append(noticeaws.Actions(), standinaws.Action("", ""))), "workers", "drain")
 }
 
 // endpoint is the metadata service's place as the SDK's loader gives it.
@@ -87,6 +102,10 @@ func TestNoticesOfAnInstance(t *testing.T) {
 		}
 	}
 	look("in service", nil)
+	e.set("events/recommendations/rebalance", `{"noticeTime":"2026-11-23T16:50:00Z"}`)
+	look("a recommendation", &notice.Notice{Kind: notice.Rebalance, At: time.Date(2026, 11, 23, 16, 50, 0, 0, time.UTC)})
+	e.set("autoscaling/target-lifecycle-state", "Warmed:Terminated")
+	look("the warm pool shrinks", &notice.Notice{Kind: notice.Scaling})
 	e.set("autoscaling/target-lifecycle-state", "Terminated")
 	look("the group shrinks", &notice.Notice{Kind: notice.Scaling})
 	e.set("spot/instance-action", `{"action":"terminate","time":"2026-11-23T17:00:00Z"}`)
@@ -117,6 +136,37 @@ func TestGroupIsToldAboutDraining(t *testing.T) {
 	}
 	if e.calls[1].Get("LifecycleActionResult") != "CONTINUE" {
 		t.Errorf("call %v", e.calls[1])
+	}
+}
+
+// Whom the group does not wait for needs no permission to go; another refusal is an error.
+func TestReleaseThatIsRefused(t *testing.T) {
+	e, m := start(t)
+	answer := func(code, text string) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.refusal = "<ErrorResponse><Error><Type>Sender</Type><Code>" + code + "</Code><Message>" + text + "</Message></Error></ErrorResponse>"
+	}
+	answer("ValidationError", "No active Lifecycle Action found with instance ID i-0123")
+	if err := m.Release(t.Context()); err != nil {
+		t.Errorf("nobody waits: %v", err)
+	}
+	answer("ValidationError", "AutoScalingGroup name not found - workers")
+	if err := m.Release(t.Context()); err == nil || !strings.Contains(err.Error(), "workers") {
+		t.Errorf("no such group: %v", err)
+	}
+	answer("AccessDenied", "not authorized: No active Lifecycle Action")
+	if err := m.Release(t.Context()); err == nil {
+		t.Error("a refusal for want of rights is none")
+	}
+}
+
+// Metadata are read in version 2 only: an answer without a token could be anybody's.
+func TestFirstVersionIsNotUsed(t *testing.T) {
+	e, m := start(t)
+	e.old = true
+	if n, err := m.Look(t.Context()); n != nil || e.asked != 0 {
+		t.Errorf("version 1 was asked %d times, for %+v, %v", e.asked, n, err)
 	}
 }
 
