@@ -154,10 +154,14 @@ func TestReleaseThatDoesNotFitIsRefused(t *testing.T) {
 		{"version with build", nil, "mine", "1.2.3+x", "semantic"},
 		{"other version than the templates", nil, "mine", "1.2.4", "make synth VERSION=1.2.4"},
 		{"no templates", func(d string) error { return os.RemoveAll(filepath.Join(d, "templates")) }, "mine", "", "make release"},
-		{"template of cdk deploy", func(d string) error { return os.WriteFile(filepath.Join(d, template), []byte(`{"Resources":{}}`), 0o600) }, "mine", "1.2.3", "not written for publishing"},
+		{"template of cdk deploy", func(d string) error {
+			return os.WriteFile(filepath.Join(d, template), []byte(`{"Resources":{}}`), 0o600)
+		}, "mine", "1.2.3", "not written for publishing"},
 		{"no JSON", func(d string) error { return os.WriteFile(filepath.Join(d, template), []byte("a: b\n"), 0o600) }, "mine", "1.2.3", "no JSON template"},
 		{"zip that is not listed", func(d string) error { return os.Remove(filepath.Join(d, "cdk", "DataTransferS3Stack.assets.json")) }, "mine", "", publishtest.ZipName},
-		{"program of another build", func(d string) error { return os.WriteFile(filepath.Join(d, "engine", "jobworker"), []byte("new"), 0o600) }, "mine", "", "this build of jobworker"},
+		{"program of another build", func(d string) error {
+			return os.WriteFile(filepath.Join(d, "engine", "jobworker"), []byte("new"), 0o600)
+		}, "mine", "", "this build of jobworker"},
 		{"asset that is gone", func(d string) error { return os.RemoveAll(filepath.Join(d, "cdk", publishtest.AssetFolder)) }, "mine", "", publishtest.AssetFolder},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
