@@ -37,6 +37,18 @@ func notFlags() map[string]bool {
 
 func (f *transferFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	f.registerParameters(fs)
+	fs.StringVar(&f.srcProfile, "src-profile", "", "profile of the shared AWS configuration for the source")
+	fs.StringVar(&f.dstProfile, "dst-profile", "", "profile of the shared AWS configuration for the destination")
+	fs.IntVar(&f.concurrency, "concurrency", 0, "transfers at once; 0 adapts")
+	fs.IntVar(&f.listConcurrency, "list-concurrency", 0, "key ranges listed at once; 0 is 32")
+	fs.StringVar(&f.state, "state", "", "file that keeps the records, so that a second run goes on where this one was stopped")
+	fs.BoolVar(&f.json, "json", false, "print one JSON object as the last line of standard output")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens to single objects, to standard error")
+}
+
+// registerParameters adds the flags that describe the transfer itself.
+func (f *transferFlags) registerParameters(fs *pflag.FlagSet) {
 	// Both spellings of the destination's flags are taken.
 	fs.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if rest, ok := strings.CutPrefix(name, "dst-"); ok {
@@ -56,15 +68,8 @@ func (f *transferFlags) register(cmd *cobra.Command) {
 			fs.Lookup(p.Flag()).NoOptDefVal = "true"
 		}
 	}
-	fs.StringVar(&f.srcProfile, "src-profile", "", "profile of the shared AWS configuration for the source")
-	fs.StringVar(&f.dstProfile, "dst-profile", "", "profile of the shared AWS configuration for the destination")
 	fs.BoolVar(&f.srcAnonymous, "src-anonymous", false, "read the source without signing requests")
 	fs.BoolVar(&f.dstAnonymous, "dst-anonymous", false, "write the destination without signing requests")
-	fs.IntVar(&f.concurrency, "concurrency", 0, "transfers at once; 0 adapts")
-	fs.IntVar(&f.listConcurrency, "list-concurrency", 0, "key ranges listed at once; 0 is 32")
-	fs.StringVar(&f.state, "state", "", "file that keeps the records, so that a second run goes on where this one was stopped")
-	fs.BoolVar(&f.json, "json", false, "print one JSON object as the last line of standard output")
-	fs.BoolVarP(&f.verbose, "verbose", "v", false, "log what happens to single objects, to standard error")
 }
 
 func help(p *contract.Parameter) string {

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
-	"github.com/datatransferhub/dth/cmd/internal/partition"
 	"github.com/datatransferhub/dth/cmd/internal/publish"
 	"github.com/datatransferhub/dth/cmd/internal/publish/publishaws"
+	"github.com/datatransferhub/dth/worker/partition"
 	"github.com/datatransferhub/dth/worker/units"
 )
 

@@ -27,6 +27,9 @@ type Proof struct {
 func Prove(ctx context.Context, c finder.Config, l ledger.Ledger, since time.Time, also func(diff.Decision, *ledger.Record) error) (Proof, error) {
 	s := &sorter{ledger: l, since: since, also: also, proof: Proof{Remaining: map[string]int64{}}}
 	c.Sinks = func() []diff.Sink { return []diff.Sink{finder.Held(s, c.SpillDir)} }
+	compared := *c.Job
+	compared.SkipCompare = false // a proof looks at both sides, also of a transfer that does not
+	c.Job = &compared
 	if _, err := finder.Pass(ctx, c); err != nil {
 		return Proof{}, fmt.Errorf("proving the agreement: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/datatransferhub/dth/cmd/internal/partition"
+	"github.com/datatransferhub/dth/worker/partition"
 	"github.com/datatransferhub/dth/cmd/internal/publish"
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/plugins/s3"

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/datatransferhub/dth/cmd/internal/partition"
+	"github.com/datatransferhub/dth/worker/partition"
 )
 
 func TestRegionsAndTheirHosts(t *testing.T) {
