@@ -49,6 +49,42 @@ build: need-go ## build every binary into bin/
 		echo "bin/$$name"; CGO_ENABLED=0 go build $(BUILD) -o $(BIN)/$$name ./cmd/$$name; \
 	done
 
+# Node's age is no news at every synth; jsii warns of versions that are out of support.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
+BUCKET_PREFIX ?= data-transfer-hub
+ENGINES       := jobfinder jobworker
+
+.PHONY: engines
+engines: need-go ## build what runs on EC2 (arm64) into dist/engine/
+	$(call step,engines $(VERSION))
+	@mkdir -p dist/engine
+	@for name in $(ENGINES); do \
+		echo "dist/engine/$$name"; CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build $(BUILD) -o dist/engine/$$name ./cmd/$$name; \
+	done
+
+# A Lambda has no version of its own, so that one that did not change keeps its hash from release to release.
+LAMBDAS := $(patsubst lambda/%/main/main.go,%,$(wildcard lambda/*/main/main.go))
+
+.PHONY: lambdas
+lambdas: need-go ## build the Lambdas (arm64) into dist/lambda/NAME/bootstrap
+	$(call step,lambdas)
+	@for name in $(LAMBDAS); do \
+		echo "dist/lambda/$$name"; CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc \
+			-ldflags '-s -w -buildid=' -o dist/lambda/$$name/bootstrap ./lambda/$$name/main; \
+	done
+
+.PHONY: synth
+synth: need-go need-node engines lambdas ## write the templates: cdk.out for cdk deploy, dist/templates to publish for BUCKET_PREFIX
+	$(call step,templates)
+	@rm -rf cdk.out dist/templates dist/cdk
+	@mkdir -p dist/templates
+	@go build -buildvcs=false -o dist/infra ./infra
+	@CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"version":"$(VERSION)"}' dist/infra
+	@CDK_OUTDIR=dist/cdk CDK_CONTEXT_JSON='{"version":"$(VERSION)","published":"true","bucketPrefix":"$(BUCKET_PREFIX)"}' dist/infra
+	@for file in dist/cdk/*.template.json; do \
+		name=$$(basename $$file .template.json); cp $$file dist/templates/$$name.template; echo "dist/templates/$$name.template"; \
+	done
+
 .PHONY: test
 test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
 	@started=$$SECONDS; \
@@ -57,10 +93,10 @@ test: ## everything that needs no cloud: lint, all tests with the race detector,
 		$$((SECONDS - started))
 
 .PHONY: test-go
-test-go: need-go need-cc tools $(BIN)/dth-sample ## tests of the root module; PKG=./worker/... chooses, RACE= is faster
+test-go: need-go need-cc need-node tools $(BIN)/dth-sample ## tests of the root module; PKG=./worker/... chooses, RACE= is faster
 	$(call step,tests of the root module: unit$(comma) contract suites$(comma) fuzz seeds$(comma) end to end)
-	@moto=$$(.ci/need moto); \
-	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" \
+	@moto=$$(.ci/need moto); lint=$$(.ci/need cfn-lint); nag=$$(.ci/need nag); \
+	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" DTH_CFN_LINT="$$lint" DTH_CDK_NAG="$$nag" \
 		$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- \
 		$(RACE) -timeout $(TESTTIME) $(PKG)
 
@@ -141,6 +177,10 @@ $(BIN)/dth-sample: $(shell find cmd/dth-sample -name '*.go' -o -name 'go.*')
 .PHONY: need-go
 need-go:
 	@.ci/need go
+
+.PHONY: need-node
+need-node:
+	@.ci/need node
 
 .PHONY: need-cc
 need-cc:

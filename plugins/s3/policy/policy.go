@@ -1,0 +1,174 @@
+// Package policy says what each actor of an S3 transfer may do: IAM statements built from the actions that the AWS adapters
+// declare. Resources are texts with ${Name} in them, as CloudFormation's Fn::Sub takes them: names of resources and
+// parameters of the template, and the computed ones of this package.
+package policy
+
+import (
+	"slices"
+
+	"github.com/datatransferhub/dth/worker/giant/giantaws"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/metrics"
+	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
+	"github.com/datatransferhub/dth/worker/notice/noticeaws"
+	"github.com/datatransferhub/dth/worker/queue/queueaws"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+)
+
+// Statement is one thing that an actor may do.
+type Statement struct {
+	Sid       string
+	Actions   []string
+	Resources []string
+	// Conditions: operator, key, values; values are texts like resources.
+	Conditions map[string]map[string][]string
+	When       When
+}
+
+// When is the circumstance under which a statement is needed. The template has a condition of the same name.
+type When string
+
+// The circumstances. Always is the zero value.
+const (
+	Always                   When = ""
+	SourceByOwnRole          When = "SourceByOwnRole"      // Amazon S3, without keys and without a role to assume
+	SourceBySecret           When = "SourceBySecret"       // keys of a secret
+	SourceByAssumedRole      When = "SourceByAssumedRole"  // another role
+	PrefixListElsewhere      When = "PrefixListElsewhere"  // a prefix list in a bucket of its own, read by the own role
+	DestinationByOwnRole     When = "DestinationByOwnRole" // as for the source
+	DestinationBySecret      When = "DestinationBySecret"
+	DestinationByAssumedRole When = "DestinationByAssumedRole"
+	DestinationKey           When = "DestinationKey"      // a KMS key is named by id or ARN, and the own role writes
+	DestinationKeyAlias      When = "DestinationKeyAlias" // a KMS key is named by its alias, and the own role writes
+	Reports                  When = "Reports"             // run reports go to a bucket
+)
+
+// The names in resources that the template computes; all others are its resources and parameters.
+const (
+	DestinationKeys   = "DestinationKeys"   // destination prefix with exactly one slash at its end; nothing for no prefix
+	SourceSecret      = "SourceSecret"      // ARN of the secret, with wild cards for what Secrets Manager adds to a name
+	DestinationSecret = "DestinationSecret" // likewise
+	DestinationKeyArn = "DestinationKeyArn" // ARN of the named KMS key
+	DestinationRegion = "DestinationRegion" // region of the destination
+	Configuration     = "ConfigurationName" // name of the parameter that holds the configuration
+	FinderEngine      = "FinderEngine"      // bucket and key of the finder's program
+	WorkerEngine      = "WorkerEngine"      // bucket and key of the worker's program
+	WorkersName       = "WorkersName"       // name of the group of workers
+	ControllerName    = "ControllerName"    // name of the state machine that looks after large uploads
+	MonitorName       = "MonitorName"       // name of the state machine that sees runs to their end
+)
+
+const s3Arn = "arn:${AWS::Partition}:s3:::"
+
+// Finder returns the rights of the finder: it reads both ends, and writes messages and records.
+func Finder() []Statement {
+	return slices.Concat(
+		[]Statement{
+			{Sid: "Queue", Actions: queueaws.SenderActions(), Resources: []string{"${Queue.Arn}"}},
+			{Sid: "DeadLetters", Actions: queueaws.Actions(), Resources: []string{"${DeadLetterQueue.Arn}"}},
+		},
+		records(), program(FinderEngine), sourceIdentity(), destinationIdentity(), readSource(), prefixList(),
+		[]Statement{
+			{
+				Sid: "ReadDestination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
+				Actions: []string{"s3:ListBucket", "s3:GetEncryptionConfiguration"},
+			},
+			{
+				Sid: "ReadDestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
+				Actions: []string{"s3:GetObject"},
+			},
+			{
+				Sid: "FailedPasses", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, // it takes no resource
+				Conditions: map[string]map[string][]string{"StringEquals": {"cloudwatch:namespace": {metrics.Namespace}}},
+			},
+			{Sid: "Reports", When: Reports, Actions: []string{"s3:PutObject"}, Resources: []string{s3Arn + "${reportBucket}/${reportPrefix}*"}},
+		},
+	)
+}
+
+// Worker returns the rights of a worker: it reads the source and writes below the destination's prefix alone.
+func Worker() []Statement {
+	return slices.Concat(
+		[]Statement{
+			{Sid: "Queue", Actions: queueaws.Actions(), Resources: []string{"${Queue.Arn}"}},
+			{Sid: "Controller", Actions: giantaws.Actions(), Resources: []string{machinesArn + "${" + ControllerName + "}"}},
+			{
+				Sid: "LifeCycle", Actions: noticeaws.Actions(),
+				Resources: []string{"arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/${WorkersName}"},
+			},
+		},
+		records(), program(WorkerEngine), sourceIdentity(), destinationIdentity(), readSource(), prefixList(), writeDestination(),
+	)
+}
+
+// records are the two tables. The run table holds runs and uploads.
+func records() []Statement {
+	return []Statement{
+		{Sid: "Ledger", Actions: ledgeraws.Actions(), Resources: []string{"${Ledger.Arn}"}},
+		{Sid: "LedgerFailures", Actions: []string{"dynamodb:Query"}, Resources: []string{"${Ledger.Arn}/index/Failures"}},
+		{Sid: "Runs", Actions: slices.Concat(runaws.Actions(), multipartaws.Actions()), Resources: []string{"${RunTable.Arn}"}},
+	}
+}
+
+// program is what an instance needs before it can work: its program and its configuration.
+func program(engine string) []Statement {
+	return append(configuration(), Statement{Sid: "Program", Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + engine + "}"}})
+}
+
+// sourceIdentity lets an actor become who the source wants it to be.
+func sourceIdentity() []Statement {
+	return []Statement{
+		{Sid: "SourceSecret", When: SourceBySecret, Actions: []string{"secretsmanager:GetSecretValue"}, Resources: []string{"${" + SourceSecret + "}"}},
+		{Sid: "SourceRole", When: SourceByAssumedRole, Actions: []string{"sts:AssumeRole"}, Resources: []string{"${srcRoleArn}"}},
+	}
+}
+
+// destinationIdentity lets an actor become who the destination wants it to be.
+func destinationIdentity() []Statement {
+	return []Statement{
+		{Sid: "DestinationSecret", When: DestinationBySecret, Actions: []string{"secretsmanager:GetSecretValue"}, Resources: []string{"${" + DestinationSecret + "}"}},
+		{Sid: "DestinationRole", When: DestinationByAssumedRole, Actions: []string{"sts:AssumeRole"}, Resources: []string{"${destRoleArn}"}},
+	}
+}
+
+func readSource() []Statement {
+	return []Statement{
+		{
+			Sid: "ReadSource", When: SourceByOwnRole, Resources: []string{s3Arn + "${srcBucket}"},
+			Actions: []string{"s3:ListBucket", "s3:GetEncryptionConfiguration"},
+		},
+		{
+			Sid: "ReadSourceObjects", When: SourceByOwnRole, Resources: []string{s3Arn + "${srcBucket}/*"},
+			Actions: []string{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"},
+		},
+	}
+}
+
+func prefixList() []Statement {
+	return []Statement{{
+		Sid: "PrefixList", When: PrefixListElsewhere, Actions: []string{"s3:GetObject"},
+		Resources: []string{s3Arn + "${srcPrefixListBucket}/${srcPrefixsListFile}"},
+	}}
+}
+
+func writeDestination() []Statement {
+	const kms = "arn:${AWS::Partition}:kms:${" + DestinationRegion + "}:${AWS::AccountId}:"
+	use := []string{"kms:GenerateDataKey", "kms:Decrypt"}
+	return []Statement{
+		{
+			Sid: "Destination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
+			Actions: []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetEncryptionConfiguration"},
+		},
+		{
+			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
+			Actions: []string{
+				"s3:GetObject", "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+			},
+		},
+		{Sid: "DestinationKey", When: DestinationKey, Actions: use, Resources: []string{"${" + DestinationKeyArn + "}"}},
+		{
+			Sid: "DestinationKeyAlias", When: DestinationKeyAlias, Actions: use, Resources: []string{kms + "key/*"},
+			Conditions: map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"${destPutObjectSSEKmsKeyId}"}}},
+		},
+	}
+}

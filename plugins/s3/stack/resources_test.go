@@ -1,0 +1,229 @@
+package stack
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+
+	"github.com/datatransferhub/dth/plugins/s3/schema"
+)
+
+// The terms that programs and people count on.
+func TestResources(t *testing.T) {
+	like := func(properties object) assertions.Matcher { return assertions.Match_ObjectLike(&properties) }
+	ref := func(name string) object { return object{"Ref": name} }
+	for _, tt := range []struct {
+		name, kind string
+		properties object
+	}{
+		{"queue", "AWS::SQS::Queue", object{
+			"VisibilityTimeout": 900, "MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": true,
+			"RedrivePolicy": object{"deadLetterTargetArn": object{"Fn::GetAtt": []any{"DeadLetterQueue", "Arn"}}, "maxReceiveCount": 5},
+		}},
+		{"dead letters", "AWS::SQS::Queue", object{"MessageRetentionPeriod": 1209600, "SqsManagedSseEnabled": true, "RedrivePolicy": assertions.Match_Absent()}},
+		{"sparse index", "AWS::DynamoDB::Table", object{
+			"BillingMode": "PAY_PER_REQUEST", "PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true}, "SSESpecification": object{"SSEEnabled": true},
+			"GlobalSecondaryIndexes": []any{object{"IndexName": "Failures"}},
+		}},
+		{"run table", "AWS::DynamoDB::Table", object{
+			"BillingMode": "PAY_PER_REQUEST", "PointInTimeRecoverySpecification": object{"PointInTimeRecoveryEnabled": true}, "SSESpecification": object{"SSEEnabled": true},
+			"KeySchema": []any{object{"AttributeName": "PK", "KeyType": "HASH"}, object{"AttributeName": "SK", "KeyType": "RANGE"}},
+		}},
+		{"workers", "AWS::AutoScaling::AutoScalingGroup", object{
+			"MinSize": ref("minCapacity"), "MaxSize": ref("maxCapacity"), "DesiredCapacity": ref("desiredCapacity"), "VPCZoneIdentifier": ref("ec2Subnets"),
+			"MixedInstancesPolicy": object{"LaunchTemplate": object{"Overrides": []any{object{"InstanceRequirements": object{"AllowedInstanceTypes": ref("workerInstanceTypes")}}}}},
+		}},
+		{"schedule", "AWS::Events::Rule", object{
+			"State": "ENABLED", "Targets": []any{object{"Arn": object{"Fn::GetAtt": []any{"FinderLaunchFunction", "Arn"}}}},
+			"ScheduleExpression": object{"Fn::If": []any{"ScheduleIsExpression", ref("ec2CronExpression"), object{"Fn::Sub": "cron(${ec2CronExpression})"}}},
+		}},
+		{"topic", "AWS::SNS::Topic", object{
+			"KmsMasterKeyId": object{"Fn::GetAtt": []any{"AlarmKey", "Arn"}}, "Subscription": []any{object{"Protocol": "email", "Endpoint": ref("alarmEmail")}},
+		}},
+		{"key", "AWS::KMS::Key", object{"EnableKeyRotation": true}},
+		{"first finder", "AWS::CloudFormation::WaitCondition", object{"Handle": ref("FirstFinderHandle"), "Timeout": "900"}},
+		{"controller", "AWS::StepFunctions::StateMachine", object{"TracingConfiguration": object{"Enabled": true}, "LoggingConfiguration": object{"Level": "ALL", "IncludeExecutionData": false}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asserting(t, func(all assertions.Template) { all.HasResourceProperties(&tt.kind, like(tt.properties)) })
+		})
+	}
+}
+
+// The template's tables are those that the adapters work with.
+func TestTablesAreTheAdapters(t *testing.T) {
+	tmpl := released(t)
+	for id, form := range map[string]schema.Table{"Ledger": schema.Ledger(), "RunTable": schema.Runs()} {
+		var key []schema.Key
+		for _, k := range tmpl.properties(id)["KeySchema"].([]any) {
+			key = append(key, schema.Key{Attribute: k.(object)["AttributeName"].(string), Kind: k.(object)["KeyType"].(string)})
+		}
+		if !slices.Equal(key, form.Key) {
+			t.Errorf("%s: key %v, the adapter's is %v", id, key, form.Key)
+		}
+		if r := tmpl.part("Resources", id); r["UpdateReplacePolicy"] != "Retain" || r["DeletionPolicy"] != "Delete" {
+			t.Errorf("%s: an update must keep it, the stack's end must not: %v", id, r)
+		}
+	}
+}
+
+// Nobody uses a queue without TLS; S3 sends events of the source bucket and of its account alone.
+func TestQueuePolicies(t *testing.T) {
+	tmpl := released(t)
+	for _, id := range tmpl.of("AWS::SQS::QueuePolicy") {
+		text, _ := json.Marshal(tmpl.properties(id))
+		if !strings.Contains(string(text), `{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":{"AWS":"*"}`) {
+			t.Errorf("%s does not refuse calls without TLS: %s", id, text)
+		}
+	}
+	text, _ := json.Marshal(tmpl.properties("QueuePolicy"))
+	for _, want := range []string{
+		`"Fn::If":["FollowsEvents"`, `"ArnEquals":{"aws:SourceArn":{"Fn::Sub":"arn:${AWS::Partition}:s3:::${srcBucket}"}}`,
+		`"aws:SourceAccount":{"Fn::If":["SourceOwnerIsNamed",{"Ref":"srcAccountId"},{"Ref":"AWS::AccountId"}]}`, `"Service":"s3.amazonaws.com"`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the policy does not say %s: %s", want, text)
+		}
+	}
+}
+
+func TestInstances(t *testing.T) {
+	tmpl := released(t)
+	for _, id := range []string{"FinderTemplate", "WorkerTemplate"} {
+		data := tmpl.properties(id)["LaunchTemplateData"].(object)
+		if m := data["MetadataOptions"].(object); m["HttpTokens"] != "required" || m["HttpPutResponseHopLimit"] != 1.0 {
+			t.Errorf("%s: metadata %v", id, m)
+		}
+		for _, d := range data["BlockDeviceMappings"].([]any) {
+			if ebs := d.(object)["Ebs"].(object); ebs["Encrypted"] != true || ebs["VolumeType"] != "gp3" || ebs["DeleteOnTermination"] != true {
+				t.Errorf("%s: volume %v", id, ebs)
+			}
+		}
+		if data["KeyName"] != nil || !strings.Contains(data["ImageId"].(string), "al2023-ami-kernel-default-arm64") {
+			t.Errorf("%s: key %v, image %v", id, data["KeyName"], data["ImageId"])
+		}
+		// What people type never becomes a script.
+		for _, name := range names(data["UserData"]) {
+			if tmpl.part("Parameters", name) != nil {
+				t.Errorf("%s: user data holds the text of parameter %s", id, name)
+			}
+		}
+	}
+	if data := tmpl.properties("FinderTemplate")["LaunchTemplateData"].(object); data["InstanceInitiatedShutdownBehavior"] != "terminate" {
+		t.Error("a finder that shuts down stays")
+	}
+	if group := tmpl.properties("SecurityGroup"); group["SecurityGroupIngress"] != nil {
+		t.Errorf("something comes in: %v", group)
+	}
+}
+
+func TestSpotShareLeavesTheRest(t *testing.T) {
+	left := released(t).part("Mappings", "SpotPercent", "OnDemand")
+	if len(left) != 101 || left["0"] != "100" || left["100"] != "0" || left["30"] != "70" {
+		t.Errorf("%v", left)
+	}
+}
+
+// The order in which things come and go: whatever begins work is made after the guard, so it is gone before the guard tidies
+// up; whatever work holds on to is made before it, so it is still there.
+func TestGuardStandsBetween(t *testing.T) {
+	tmpl := released(t)
+	before := tmpl.needs("Guard")
+	for _, id := range []string{"SecurityGroup", "FinderRole", "FinderTemplate", "Ledger", "RunTable", "Queue", "Controller", "Monitor", "ControllerRole", "StackGuardFunctionRole", "Configuration"} {
+		if !before[id] {
+			t.Errorf("the guard is made before %s, and so outlives it", id)
+		}
+	}
+	for _, id := range []string{"Workers", "Schedule", "FirstPass"} {
+		if !tmpl.needs(id)["Guard"] {
+			t.Errorf("%s begins work and is gone only after the guard", id)
+		}
+	}
+	after := tmpl.needs("FirstPass")
+	for _, id := range []string{"Configuration", "Workers"} {
+		if !after[id] {
+			t.Errorf("the first pass does not wait for %s", id)
+		}
+	}
+	if !tmpl.needs("FirstFinder")["FirstPass"] || !tmpl.needs("SourceEvents")["QueuePolicy"] {
+		t.Error("the wait condition must follow the first pass, and the subscription the queue's policy")
+	}
+}
+
+// The stack's end leaves nothing.
+func TestNothingStays(t *testing.T) {
+	tmpl := released(t)
+	for id, r := range tmpl.part("Resources") {
+		if policy := r.(object)["DeletionPolicy"]; policy != nil && policy != "Delete" {
+			t.Errorf("%s stays: %v", id, policy)
+		}
+	}
+	for _, id := range tmpl.of("AWS::Logs::LogGroup") {
+		if days := tmpl.properties(id)["RetentionInDays"]; names(days) == nil {
+			t.Errorf("%s: lines are kept %v", id, days)
+		}
+	}
+	logs := tmpl.of("AWS::Logs::LogGroup")
+	for _, id := range tmpl.of("AWS::Lambda::Function") {
+		group := names(tmpl.properties(id)["LoggingConfig"])
+		if len(group) != 1 || !slices.Contains(logs, group[0]) {
+			t.Errorf("%s makes a log group of its own, which stays", id)
+		}
+	}
+}
+
+// The group shrinks only when there are workers to take away and nothing waits, flies or is delayed, ten minutes long.
+func TestScaling(t *testing.T) {
+	tmpl := released(t)
+	idle := tmpl.properties("Idle")
+	if idle["EvaluationPeriods"] != 10.0 || idle["DatapointsToAlarm"] != 10.0 || idle["TreatMissingData"] != "notBreaching" {
+		t.Errorf("idle: %v", idle)
+	}
+	text, _ := json.Marshal(idle["Metrics"])
+	for _, want := range []string{
+		`IF(workers \u003e ${minCapacity} AND waiting + flying + delayed \u003c 1, 1, 0)`, "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible",
+		"ApproximateNumberOfMessagesDelayed", "GroupInServiceInstances", `"Period":60`,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("idle does not ask for %s: %s", want, text)
+		}
+	}
+	for alarm, policy := range map[string]string{"Idle": "Shrink", "Backlog": "Grow"} {
+		if got := names(tmpl.properties(alarm)["AlarmActions"]); !slices.Equal(got, []string{policy}) {
+			t.Errorf("%s leads to %v", alarm, got)
+		}
+	}
+	shrink := tmpl.properties("Shrink")
+	if shrink["AdjustmentType"] != "ExactCapacity" || !slices.Contains(names(shrink), "minCapacity") {
+		t.Errorf("shrink: %v", shrink)
+	}
+	hooks, _ := json.Marshal(tmpl.properties("Workers")["LifecycleHookSpecificationList"])
+	for _, want := range []string{`"DefaultResult":"ABANDON","HeartbeatTimeout":600,"LifecycleHookName":"boot"`, `"DefaultResult":"CONTINUE","HeartbeatTimeout":120,"LifecycleHookName":"drain"`} {
+		if !strings.Contains(string(hooks), want) {
+			t.Errorf("hooks do not say %s: %s", want, hooks)
+		}
+	}
+}
+
+// Everything that a person must know of ends at the topic.
+func TestAlarmsTellPeople(t *testing.T) {
+	tmpl := released(t)
+	for _, id := range []string{"DeadLettersAlarm", "OldestMessageAlarm", "ControllerAlarm", "MonitorAlarm", "EndpointDownAlarm", "FailedPassAlarm"} {
+		if got := names(tmpl.properties(id)["AlarmActions"]); !slices.Equal(got, []string{"AlarmTopic"}) {
+			t.Errorf("%s leads to %v", id, got)
+		}
+	}
+	for _, id := range []string{"RunFailedRule", "WorkerFailedRule"} {
+		target := tmpl.properties(id)["Targets"].([]any)[0].(object)
+		if got := names(target["Arn"]); !slices.Equal(got, []string{"AlarmTopic"}) {
+			t.Errorf("%s leads to %v", id, got)
+		}
+	}
+	key, _ := json.Marshal(tmpl.properties("AlarmKey")["KeyPolicy"])
+	if !strings.Contains(string(key), `"Service":["cloudwatch.amazonaws.com","events.amazonaws.com"]`) {
+		t.Errorf("alarms and rules cannot use the topic's key: %s", key)
+	}
+}
