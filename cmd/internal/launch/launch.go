@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/datatransferhub/dth/worker/partition"
 	"github.com/datatransferhub/dth/cmd/internal/publish"
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/worker/partition"
 )
 
 // Template is a published template: what it is, and where it can be launched.
