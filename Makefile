@@ -145,18 +145,6 @@ fuzz: need-go ## run every fuzz target for FUZZTIME (default 30s)
 bench: build ## build, then measure; ARGS are passed to dth-bench
 	$(BIN)/dth-bench $(ARGS)
 
-# What AWS Lambda runs: static, for arm64, without what the RPC mode of old runtimes needs; the same commit gives the same bytes.
-LAMBDAS := $(patsubst lambda/%/main/main.go,%,$(wildcard lambda/*/main/main.go))
-
-.PHONY: lambdas
-lambdas: need-go ## build every Lambda into dist/lambda/NAME/bootstrap
-	$(call step,lambdas)
-	@for name in $(LAMBDAS); do \
-		echo "dist/lambda/$$name"; \
-		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags '-s -w -buildid=' \
-			-o dist/lambda/$$name/bootstrap ./lambda/$$name/main; \
-	done
-
 .PHONY: chaos
 chaos: build ## everything goes wrong at once, then all is compared; ARGS are passed to dth-chaos
 	$(BIN)/dth-chaos $(ARGS)
