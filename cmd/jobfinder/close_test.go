@@ -30,7 +30,7 @@ func (s *stack) call(args ...string) (code int, stdout, stderr string) {
 
 // A run is closed when it has drained, not before; what still differs is in its record and in its report.
 func TestRunIsClosed(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.dst.Bucket("reports")
 	s.configure(map[string]string{"srcPrefix": "00", "reportBucket": "reports", "reportPrefix": "runs/"})
 	if code, out, _ := s.call("--close", "next"); code != 0 || !strings.Contains(out, "nothing to close") {

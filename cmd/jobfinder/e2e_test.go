@@ -50,9 +50,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// objects is how many the source of a stack holds. A sixteenth of them is missing at its destination; a hundredth has another
-// ETag there, and is decided by time.
-const objects = 400_000
+// many are enough for a pass to be killed in its middle, few are enough for all else.
+const many, few = 400_000, 40_000
 
 // stack is two stores, a queue and tables, all simulated, with a configuration that names them.
 type stack struct {
@@ -66,7 +65,9 @@ type stack struct {
 	file     string
 }
 
-func newStack(t *testing.T) *stack {
+// The source holds so many objects. A sixteenth of them is missing at its destination; a hundredth has another ETag there,
+// and is decided by time.
+func newStack(t *testing.T, objects int64) *stack {
 	t.Helper()
 	// A pass takes long enough to be killed.
 	const latency, queueLatency = 2 * time.Millisecond, 25 * time.Millisecond
@@ -222,11 +223,11 @@ func comparable(t run.FinderTotals) run.FinderTotals {
 // A finder that is killed, and killed again, is continued by the next one from its last checkpoint: the totals are those
 // of an undisturbed pass, and only what was sent since the checkpoint is sent again.
 func TestKilledFinderIsContinued(t *testing.T) {
-	undisturbed := newStack(t)
+	undisturbed := newStack(t, many)
 	want := undisturbed.whole()
 	bytes := undisturbed.listed()
 
-	s := newStack(t)
+	s := newStack(t, many)
 	again := 0
 	for _, enough := range []int{6_000, 21_000} {
 		if code := s.half(syscall.SIGKILL, enough); code != -1 {
@@ -262,7 +263,7 @@ func TestKilledFinderIsContinued(t *testing.T) {
 
 // SIGTERM ends a finder with its last checkpoint written, so that hardly anything is sent twice.
 func TestStoppedFinderIsContinued(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, many)
 	if code := s.half(syscall.SIGTERM, 10_000); code != 143 {
 		t.Errorf("exit code %d after SIGTERM", code)
 	}
@@ -281,7 +282,7 @@ func TestStoppedFinderIsContinued(t *testing.T) {
 
 // A pass is not made while the run before drains, and the record says why; --force makes it.
 func TestMetricsTellOfAPass(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.configure(map[string]string{"srcPrefix": "00"})
 	file := filepath.Join(t.TempDir(), "metrics")
 	r := s.whole("--metrics", file)
@@ -295,7 +296,7 @@ func TestMetricsTellOfAPass(t *testing.T) {
 }
 
 func TestGateAndForce(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.configure(map[string]string{"srcPrefix": "00"}) // few objects
 	first := s.whole("--run-id", "first")
 	if first.State != run.Copying || first.Finder.Queued == 0 {
@@ -312,7 +313,7 @@ func TestGateAndForce(t *testing.T) {
 
 // While one finder is at work another does nothing, whoever starts it.
 func TestOneFinderAtATime(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	_, held, err := s.runs.Lease(t.Context(), pass.LeaseName, "another-host", time.Now(), time.Hour)
 	if s.must(err); !held {
 		t.Fatal("the lease could not be taken")
@@ -329,7 +330,7 @@ func TestOneFinderAtATime(t *testing.T) {
 
 // What nobody could copy is a failed object on record before anything is listed.
 func TestDeadLettersAreOnRecord(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.configure(map[string]string{"srcPrefix": "00"})
 	body, err := message.Object{Run: "earlier", Key: "deadly", Size: 1, ETag: "e", Op: message.Copy}.Encode()
 	s.must(err)
@@ -347,7 +348,7 @@ func TestDeadLettersAreOnRecord(t *testing.T) {
 
 // What the look at both ends finds is on record, not only in the log of a machine that is gone.
 func TestRefusingEndIsOnRecord(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.configure(map[string]string{"srcBucket": "nothere"})
 	cmd, stderr := s.finder()
 	var exit *exec.ExitError

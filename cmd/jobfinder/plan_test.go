@@ -13,7 +13,7 @@ import (
 
 // A plan queues nothing, and reckons with the fleet of the configuration and the prices that it is given.
 func TestPlanIsPriced(t *testing.T) {
-	s := newStack(t)
+	s := newStack(t, few)
 	s.configure(map[string]string{"srcPrefix": "00", "maxCapacity": "7", "finderInstanceType": "c7g.large"})
 	prices := filepath.Join(t.TempDir(), "ours.yaml")
 	s.must(os.WriteFile(prices, []byte("asOf: 2026-10-01\nprices:\n  - {id: SQS.requests, price: 1000, currency: CHF}\n"), 0o600))

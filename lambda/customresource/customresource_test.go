@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,12 +18,16 @@ import (
 )
 
 type resource struct {
-	do    func(ctx context.Context) (customresource.Result, error)
+	do func(ctx context.Context) (customresource.Result, error)
+
+	mu    sync.Mutex // one that is too slow is still at work when its answer is out
 	calls []string
 }
 
 func (r *resource) call(ctx context.Context, name string) (customresource.Result, error) {
+	r.mu.Lock()
 	r.calls = append(r.calls, name)
+	r.mu.Unlock()
 	return r.do(ctx)
 }
 
@@ -93,6 +98,8 @@ func TestAnswers(t *testing.T) {
 			if got["Status"] != c.status || got["PhysicalResourceId"] != c.id || !strings.Contains(reason, c.reason) || len(reason) > 1000 || got["LogicalResourceId"] != "Logical" || got["StackId"] != "stack" {
 				t.Errorf("answered %v", got)
 			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			if strings.Join(r.calls, " ") != c.call {
 				t.Errorf("called %q", r.calls)
 			}
