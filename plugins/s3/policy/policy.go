@@ -13,6 +13,7 @@ import (
 	"github.com/datatransferhub/dth/worker/notice/noticeaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
 
 // Statement is one thing that an actor may do.
@@ -58,6 +59,12 @@ const (
 	MonitorName       = "MonitorName"       // name of the state machine that sees runs to their end
 )
 
+// The log groups of instances, by logical id.
+const (
+	FinderLogs = "FinderLogs"
+	WorkerLogs = "WorkerLogs"
+)
+
 const s3Arn = "arn:${AWS::Partition}:s3:::"
 
 // Finder returns the rights of the finder: it reads both ends, and writes messages and records.
@@ -67,15 +74,15 @@ func Finder() []Statement {
 			{Sid: "Queue", Actions: queueaws.SenderActions(), Resources: []string{"${Queue.Arn}"}},
 			{Sid: "DeadLetters", Actions: queueaws.Actions(), Resources: []string{"${DeadLetterQueue.Arn}"}},
 		},
-		records(), program(FinderEngine), sourceIdentity(), destinationIdentity(), readSource(), prefixList(),
+		records(), program(FinderEngine, FinderLogs), sourceIdentity(), destinationIdentity(), readSource(), prefixList(),
 		[]Statement{
 			{
 				Sid: "ReadDestination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
-				Actions: []string{"s3:ListBucket", "s3:GetEncryptionConfiguration"},
+				Actions: storeaws.ComparerRights().Bucket,
 			},
 			{
 				Sid: "ReadDestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
-				Actions: []string{"s3:GetObject"},
+				Actions: storeaws.ComparerRights().Objects,
 			},
 			{
 				Sid: "FailedPasses", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, // it takes no resource
@@ -97,7 +104,7 @@ func Worker() []Statement {
 				Resources: []string{"arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/${WorkersName}"},
 			},
 		},
-		records(), program(WorkerEngine), sourceIdentity(), destinationIdentity(), readSource(), prefixList(), writeDestination(),
+		records(), program(WorkerEngine, WorkerLogs), sourceIdentity(), destinationIdentity(), readSource(), prefixList(), writeDestination(),
 	)
 }
 
@@ -110,9 +117,12 @@ func records() []Statement {
 	}
 }
 
-// program is what an instance needs before it can work: its program and its configuration.
-func program(engine string) []Statement {
-	return append(configuration(), Statement{Sid: "Program", Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + engine + "}"}})
+// program is what an instance needs to work at all: its program, its configuration, and a log.
+func program(engine, logs string) []Statement {
+	return append(configuration(),
+		Statement{Sid: "Program", Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + engine + "}"}},
+		Statement{Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resources: []string{"${" + logs + ".Arn}"}},
+	)
 }
 
 // sourceIdentity lets an actor become who the source wants it to be.
@@ -135,11 +145,11 @@ func readSource() []Statement {
 	return []Statement{
 		{
 			Sid: "ReadSource", When: SourceByOwnRole, Resources: []string{s3Arn + "${srcBucket}"},
-			Actions: []string{"s3:ListBucket", "s3:GetEncryptionConfiguration"},
+			Actions: storeaws.ReaderRights().Bucket,
 		},
 		{
 			Sid: "ReadSourceObjects", When: SourceByOwnRole, Resources: []string{s3Arn + "${srcBucket}/*"},
-			Actions: []string{"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTagging", "s3:GetObjectVersionTagging"},
+			Actions: storeaws.ReaderRights().Objects,
 		},
 	}
 }
@@ -157,13 +167,11 @@ func writeDestination() []Statement {
 	return []Statement{
 		{
 			Sid: "Destination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
-			Actions: []string{"s3:ListBucket", "s3:ListBucketMultipartUploads", "s3:GetEncryptionConfiguration"},
+			Actions: storeaws.WriterRights().Bucket,
 		},
 		{
 			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
-			Actions: []string{
-				"s3:GetObject", "s3:PutObject", "s3:PutObjectAcl", "s3:PutObjectTagging", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
-			},
+			Actions: storeaws.WriterRights().Objects,
 		},
 		{Sid: "DestinationKey", When: DestinationKey, Actions: use, Resources: []string{"${" + DestinationKeyArn + "}"}},
 		{

@@ -44,7 +44,10 @@ func newDashboard(s *kit.Stack, q queues, group *string) awscloudwatch.CfnDashbo
 	widgets := []widget{
 		{"Bytes a second", "B/s", rate("bytes", "TransferredBytes", "copied")},
 		{"Objects a second", "1/s", append(rate("copied", "TransferredObjects", "copied"), rate("deleted", "DeletedObjects", "deleted")...)},
-		{"Objects that failed", "", []any{own("FailedObjects", "Sum", "failed"), own("GoneObjects", "Sum", "gone")}},
+		{"Objects that failed, by class", "", []any{[]any{map[string]any{
+			"expression": *kit.Sub("SEARCH('{" + namespace + "," + stackDimension + "} Failures " + stackDimension + "=\"${AWS::StackName}\"', 'Sum', 60)"),
+			"label":      "${PROP('MetricName')}",
+		}}}},
 		{"Messages", "", []any{
 			series("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", "waiting", queue...),
 			series("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", "Maximum", "under way", queue...),

@@ -47,8 +47,8 @@ func Lambdas() []Lambda {
 			[]string{EnvStack, EnvStackID, EnvRuns, EnvLaunchTemplate, EnvVersion, EnvSubnets, EnvSecurityGroup, EnvPublicAddress},
 		},
 		{"TaskConfigFunction", TaskConfig, "Checks the parameters and writes the configuration", 128, time.Minute, nil},
-		{"StackGuardFunction", StackGuard, "Tidies up before the stack is deleted", 256, 10 * time.Minute, []string{EnvStack, EnvConfiguration}},
-		{"S3EventsFunction", S3Events, "Subscribes the queue to the source bucket", 128, 2 * time.Minute, []string{EnvConfiguration}},
+		{"StackGuardFunction", StackGuard, "Tidies up before the stack is deleted", 256, 10 * time.Minute, []string{EnvStack, EnvConfiguration, EnvRuns}},
+		{"S3EventsFunction", S3Events, "Subscribes the queue to the source bucket", 128, 2 * time.Minute, []string{EnvStack, EnvConfiguration}},
 		{"MultipartFunction", Multipart, "Looks after open uploads", 256, 5 * time.Minute, []string{EnvStack, EnvQueue, EnvRuns}},
 		{"MonitorFunction", Monitor, "Waits for runs to drain and has them closed", 256, 5 * time.Minute, []string{EnvStack, EnvStackID, EnvQueue, EnvRuns, EnvFinderLaunch}},
 	}

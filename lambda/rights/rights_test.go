@@ -1,0 +1,165 @@
+// Package rights holds tests of what the programs of the S3 plugin may do: that the policies allow what their code declares,
+// and no more.
+package rights
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/datatransferhub/dth/lambda/finderlaunch/finderlaunchaws"
+	"github.com/datatransferhub/dth/lambda/monitor/monitoraws"
+	"github.com/datatransferhub/dth/lambda/s3events/s3eventsaws"
+	"github.com/datatransferhub/dth/lambda/stackguard/stackguardaws"
+	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
+	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/s3/policy"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/giant/giantaws"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
+	"github.com/datatransferhub/dth/worker/notice/noticeaws"
+	"github.com/datatransferhub/dth/worker/queue/queueaws"
+	"github.com/datatransferhub/dth/worker/run/runaws"
+	"github.com/datatransferhub/dth/worker/store/storeaws"
+)
+
+const module = "github.com/datatransferhub/dth/"
+
+func all(lists ...[]string) []string { return slices.Concat(lists...) }
+
+// declared are the actions that each adapter needs, for all that it can do.
+func declared() map[string][]string {
+	start, look, end, bus := finderlaunchaws.Actions()
+	events, launcher := monitoraws.Actions()
+	list, stop, find, terminate := stackguardaws.Actions()
+	return map[string][]string{
+		"lambda/finderlaunch/finderlaunchaws": all(start, look, end, bus),
+		"lambda/monitor/monitoraws":           all(events, launcher),
+		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),
+		"lambda/stackguard/stackguardaws":     all(list, stop, find, terminate),
+		"lambda/taskconfig/taskconfigaws":     taskconfigaws.Actions(),
+		"plugins/s3/configaws":                configaws.Actions(),
+		"worker/giant/giantaws":               giantaws.Actions(),
+		"worker/ledger/ledgeraws":             ledgeraws.Actions(),
+		"worker/multipart/multipartaws":       multipartaws.Actions(),
+		"worker/notice/noticeaws":             noticeaws.Actions(),
+		"worker/queue/queueaws":               queueaws.Actions(),
+		"worker/run/runaws":                   runaws.Actions(),
+		"worker/store/storeaws":               storeaws.Actions(),
+		"worker/wire/wireaws":                 nil, // signs for others
+	}
+}
+
+// become are the actions by which the opener of an end becomes who the end wants it to be.
+var become = []string{"secretsmanager:GetSecretValue", "sts:AssumeRole"}
+
+// actor is a program with its policy. It may use less of an adapter than there is, and do more than its code shows.
+type actor struct {
+	program string // folder of its main package
+	policy  []policy.Statement
+	uses    map[string][]string // adapter: the actions of it that this program needs
+	beside  []string            // actions that no adapter of it declares
+}
+
+func actors() []actor {
+	configuration := []string{"ssm:GetParameter"} // the template keeps it in Parameter Store, never in a bucket
+	reader, comparer := storeaws.ReaderRights(), storeaws.ComparerRights()
+	return []actor{
+		{
+			program: "cmd/jobfinder", policy: policy.Finder(),
+			uses: map[string][]string{
+				"plugins/s3/configaws":  configuration,
+				"worker/store/storeaws": all(reader.Bucket, reader.Objects, comparer.Bucket, comparer.Objects, []string{"s3:PutObject"}), // of reports
+			},
+			beside: all(become, []string{"cloudwatch:PutMetricData"}, ownLog), // the instance's script raises an alarm
+		},
+		{
+			program: "cmd/jobworker", policy: policy.Worker(), uses: map[string][]string{"plugins/s3/configaws": configuration},
+			beside: all(become, []string{"kms:Decrypt", "kms:GenerateDataKey"}, ownLog), // S3 uses the key on the worker's behalf
+		},
+		{
+			program: "lambda/finderlaunch/main", policy: policy.Lambda(wiring.FinderLaunch),
+			beside: []string{"iam:PassRole"}, // RunInstances hands the finder's role on
+		},
+		{
+			program: "lambda/monitor/main", policy: policy.Lambda(wiring.Monitor),
+			uses: map[string][]string{"worker/queue/queueaws": {"sqs:GetQueueAttributes"}},
+		},
+		{
+			program: "lambda/multipart/main", policy: policy.Lambda(wiring.Multipart),
+			uses: map[string][]string{"worker/queue/queueaws": queueaws.SenderActions()},
+		},
+		{
+			program: "lambda/stackguard/main", policy: policy.Lambda(wiring.StackGuard),
+			uses: map[string][]string{
+				"plugins/s3/configaws": configuration, "worker/store/storeaws": {"s3:AbortMultipartUpload"},
+			},
+			beside: become,
+		},
+		{program: "lambda/taskconfig/main", policy: policy.Lambda(wiring.TaskConfig)},
+		{
+			program: "lambda/s3events/main", policy: policy.Lambda(wiring.S3Events),
+			uses: map[string][]string{"plugins/s3/configaws": configuration, "worker/store/storeaws": nil}, beside: become,
+		},
+	}
+}
+
+// ownLog are the actions by which a program on an instance writes its log.
+var ownLog = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
+
+// Every action that the code of a program declares is allowed by its policy, and the policy allows no other.
+func TestPoliciesAreWhatTheCodeNeeds(t *testing.T) {
+	known := declared()
+	for _, a := range actors() {
+		t.Run(a.program, func(t *testing.T) {
+			want := slices.Clone(a.beside)
+			for _, adapter := range adapters(t, a.program) {
+				actions, found := known[adapter]
+				if own, less := a.uses[adapter]; less {
+					actions, found = own, true
+				}
+				if !found {
+					t.Errorf("%s is linked; this test does not know what it needs", adapter)
+				}
+				want = append(want, actions...)
+			}
+			if strings.HasPrefix(a.program, "cmd/") {
+				want = append(want, "s3:GetObject") // its own program
+			}
+			var got []string
+			for _, s := range a.policy {
+				got = append(got, s.Actions...)
+			}
+			for _, missing := range without(want, got) {
+				t.Errorf("the code needs %s, the policy does not allow it", missing)
+			}
+			for _, more := range without(got, want) {
+				t.Errorf("the policy allows %s, nothing needs it", more)
+			}
+		})
+	}
+}
+
+// adapters are the packages of ours that a program links and that speak to AWS.
+func adapters(t *testing.T, program string) (found []string) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", module+program).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		if folder, ours := strings.CutPrefix(path, module); ours && strings.HasSuffix(folder, "aws") {
+			found = append(found, folder)
+		}
+	}
+	return found
+}
+
+// without returns what is in a and not in b, sorted, each once.
+func without(a, b []string) []string {
+	rest := slices.DeleteFunc(slices.Clone(a), func(action string) bool { return slices.Contains(b, action) })
+	slices.Sort(rest)
+	return slices.Compact(rest)
+}
