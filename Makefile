@@ -77,8 +77,8 @@ synth: need-go need-node engines lambdas ## write the templates: cdk.out for cdk
 .PHONY: test
 test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
 	@started=$$SECONDS; \
-	for part in lint build test-go test-sample; do $(MAKE) $$part; done; \
-	printf '\nmake test: lint, build, test-go and test-sample passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
+	for part in lint build synth test-go test-sample; do $(MAKE) $$part; done; \
+	printf '\nmake test: lint, build, synth, test-go and test-sample passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
 		$$((SECONDS - started))
 
 .PHONY: test-go
