@@ -138,6 +138,31 @@ bench: build ## build, then measure; ARGS are passed to dth-bench
 chaos: build ## everything goes wrong at once, then all is compared; ARGS are passed to dth-chaos
 	$(BIN)/dth-chaos $(ARGS)
 
+# What a person runs is built for these; engines and Lambdas run on arm64.
+CLI     := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
+SHIPPED  = ./cmd/dth $(addprefix ./cmd/,$(ENGINES)) $(addprefix ./lambda/,$(addsuffix /main,$(LAMBDAS)))
+
+# What an earlier build left would be shipped, too.
+.PHONY: fresh
+fresh:
+	@rm -rf dist cdk.out
+
+.PHONY: release
+release: fresh synth ## build everything that VERSION ships into dist/: templates, Lambdas, programs, licences, hashes
+	$(call step,release $(VERSION))
+	@mkdir -p dist/cli
+	@for target in $(CLI); do \
+		echo "dist/cli/dth-$$target"; \
+		CGO_ENABLED=0 GOOS=$${target%-*} GOARCH=$${target#*-} go build $(BUILD) -o dist/cli/dth-$$target ./cmd/dth; \
+	done
+	@go -C .tools run -buildvcs=false ./licenses --in $(ROOT) $(SHIPPED) >dist/LICENSES.txt
+	@cd dist && find cdk/asset.* cli engine lambda templates LICENSES.txt -type f | LC_ALL=C sort | xargs sha256sum >SHA256SUMS
+	@echo "dist/SHA256SUMS: $$(wc -l <dist/SHA256SUMS) files"
+
+.PHONY: release-twice
+release-twice: need-go ## build the release of HEAD twice in two folders, and compare every file
+	@.ci/twice $(VERSION)
+
 .PHONY: tools
 tools: $(TOOLS)/.built ## build the linters and the test runner into .cache/tools
 
