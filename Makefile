@@ -32,7 +32,7 @@ step = @printf '\n== %s\n' "$(1)"
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build, then run the hub on this machine with sample data; ARGS are passed on
@@ -162,6 +162,10 @@ release: fresh synth ## build everything that VERSION ships into dist/: template
 .PHONY: release-twice
 release-twice: need-go ## build the release of HEAD twice in two folders, and compare every file
 	@.ci/twice $(VERSION)
+
+.PHONY: test-aws
+test-aws: build ## journeys on a real AWS account; says its cost and asks first; ARGS are passed on
+	@.ci/test-aws $(ARGS)
 
 .PHONY: tools
 tools: $(TOOLS)/.built ## build the linters and the test runner into .cache/tools
