@@ -90,7 +90,7 @@ test-go: need-go need-cc need-node tools $(BIN)/dth-sample ## tests of the root 
 	@moto=$$(.ci/need moto); lint=$$(.ci/need cfn-lint); nag=$$(.ci/need nag); \
 	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" DTH_CFN_LINT="$$lint" DTH_CDK_NAG="$$nag" \
 		bash -euc ' \
-			run() { case "$${!#}" in -*) return ;; esac; $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- "$$@"; }; \
+			run() { case "$${!#}" in -*) return 0 ;; esac; $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- "$$@"; }; \
 			all=$$(go list $(PKG)); \
 			run $(RACE) -timeout=$(TESTTIME) -count=1 $$(grep -vE "$(CDKPKG)" <<<"$$all"); \
 			echo "packages that drive CDK, without the race detector, which finds a race inside the jsii runtime:"; \
