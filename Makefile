@@ -65,6 +65,17 @@ engines: need-go ## build what runs on EC2 (arm64) into dist/engine/
 		echo "dist/engine/$$name"; CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build $(BUILD) -o dist/engine/$$name ./cmd/$$name; \
 	done
 
+# A Lambda has no version of its own, so that one that did not change keeps its hash from release to release.
+LAMBDAS := $(patsubst lambda/%/main/main.go,%,$(wildcard lambda/*/main/main.go))
+
+.PHONY: lambdas
+lambdas: need-go ## build the Lambdas (arm64) into dist/lambda/NAME/bootstrap
+	$(call step,lambdas)
+	@for name in $(LAMBDAS); do \
+		echo "dist/lambda/$$name"; CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build -trimpath -buildvcs=false -tags lambda.norpc \
+			-ldflags '-s -w -buildid=' -o dist/lambda/$$name/bootstrap ./lambda/$$name/main; \
+	done
+
 .PHONY: synth
 synth: need-go need-node engines lambdas ## write the templates: cdk.out for cdk deploy, dist/templates to publish for BUCKET_PREFIX
 	$(call step,templates)

@@ -8,17 +8,12 @@ import (
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
 
+	"github.com/datatransferhub/dth/infra/kit/kittest"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
-// One jsii runtime serves all tests of the package; starting one takes a second.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	jsii.Close()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { kittest.Main(m) }
 
 // newDist fills a folder with stand-ins for the built files.
 func newDist(t *testing.T) string {

@@ -8,15 +8,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
-	"github.com/aws/jsii-runtime-go"
+
+	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
-// One jsii runtime serves all tests of a package; starting one takes a second.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	jsii.Close()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { kittest.Main(m) }
 
 // write synthesizes a stack that fill fills, and returns its template.
 func write(t *testing.T, fill func(*Stack)) map[string]any {

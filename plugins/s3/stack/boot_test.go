@@ -69,6 +69,20 @@ func (s *sandbox) must(err error) {
 	}
 }
 
+// set changes what the server answers.
+func (s *sandbox) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+// told are the signals that CloudFormation got.
+func (s *sandbox) told() []map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.signals)
+}
+
 func (s *sandbox) write(name, text string) {
 	s.t.Helper()
 	s.must(os.WriteFile(filepath.Join(s.root, name), []byte(text), 0o644))
@@ -119,7 +133,7 @@ func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *sandbox) boot(kind, sum string) (code int, output string) {
 	s.t.Helper()
 	if sum == "" {
-		h := sha256.Sum256([]byte(s.engine))
+		h := sha256.Sum256([]byte(s.engine)) // no request is under way
 		sum = hex.EncodeToString(h[:])
 	}
 	var variables []variable
@@ -164,7 +178,7 @@ const goodEngine = "#!/bin/bash\necho \"engine $*\" >>\"$ROOT/calls\"\n"
 
 func TestFinderBoots(t *testing.T) {
 	s := newSandbox(t, goodEngine)
-	s.broken = 2
+	s.set(func() { s.broken = 2 })
 	code, out := s.boot("finder", "")
 	calls := s.calls()
 	for _, want := range []string{
@@ -175,8 +189,8 @@ func TestFinderBoots(t *testing.T) {
 			t.Errorf("%q was not called", want)
 		}
 	}
-	if code != 0 || len(s.signals) != 1 || s.signals[0]["Status"] != "SUCCESS" || s.signals[0]["UniqueId"] != "i-0123456789abcdef0" {
-		t.Errorf("exit code %d, signals %v\n%s\n%q", code, s.signals, out, calls)
+	if code != 0 || len(s.told()) != 1 || s.told()[0]["Status"] != "SUCCESS" || s.told()[0]["UniqueId"] != "i-0123456789abcdef0" {
+		t.Errorf("exit code %d, signals %v\n%s\n%q", code, s.told(), out, calls)
 	}
 	unit := s.read("etc/systemd/system/dth-finder.service")
 	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task \n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
@@ -191,8 +205,8 @@ func TestWrongEngineIsRefused(t *testing.T) {
 	for kind, ends := range map[string]string{"finder": "systemctl --no-block poweroff", "worker": "ABANDON"} {
 		for name, prepare := range map[string]func(*sandbox) (sum string){
 			"other content": func(*sandbox) string { return strings.Repeat("0", 64) },
-			"no content":    func(s *sandbox) string { s.engine = ""; return strings.Repeat("0", 64) },
-			"unreachable":   func(s *sandbox) string { s.broken = 99; return "" },
+			"no content":    func(s *sandbox) string { s.set(func() { s.engine = "" }); return strings.Repeat("0", 64) },
+			"unreachable":   func(s *sandbox) string { s.set(func() { s.broken = 99 }); return "" },
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
 				s := newSandbox(t, goodEngine)
@@ -204,8 +218,8 @@ func TestWrongEngineIsRefused(t *testing.T) {
 				if strings.Contains(calls, "engine --config") || strings.Contains(calls, " start ") || strings.Contains(calls, "enable") || s.read("opt/dth/engine") != "" {
 					t.Errorf("something was started or is in place:\n%s", calls)
 				}
-				if kind == "finder" && (len(s.signals) != 1 || s.signals[0]["Status"] != "FAILURE") {
-					t.Errorf("signals %v", s.signals)
+				if kind == "finder" && (len(s.told()) != 1 || s.told()[0]["Status"] != "FAILURE") {
+					t.Errorf("signals %v", s.told())
 				}
 			})
 		}
@@ -230,7 +244,7 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 		{map[string]string{"DthMode": "close", "DthRun": "x\nExecStart=/bin/sh"}, ""},
 	} {
 		s := newSandbox(t, goodEngine)
-		s.tags = tt.tags
+		s.set(func() { s.tags = tt.tags })
 		code, out := s.boot("finder", "")
 		unit := s.read("etc/systemd/system/dth-finder.service")
 		if tt.want == "" && (code == 0 || unit != "") || tt.want != "" && !strings.Contains(unit, "--config ssm:/dth/task"+tt.want+"\n") {
@@ -242,8 +256,8 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 func TestFinderSaysWhatIsWrong(t *testing.T) {
 	s := newSandbox(t, "#!/bin/bash\n[ \"$3\" != --check ] || { printf 'source: \"access\" denied\\nsee srcCredentials\\\\\\n' >&2; exit 3; }\n")
 	code, out := s.boot("finder", "")
-	if code != 0 || len(s.signals) != 1 || s.signals[0]["Status"] != "FAILURE" || !strings.Contains(s.signals[0]["Reason"], "access  denied see srcCredentials") {
-		t.Errorf("exit code %d, signals %q\n%s", code, s.signals, out)
+	if code != 0 || len(s.told()) != 1 || s.told()[0]["Status"] != "FAILURE" || !strings.Contains(s.told()[0]["Reason"], "access  denied see srcCredentials") {
+		t.Errorf("exit code %d, signals %q\n%s", code, s.told(), out)
 	}
 	if !slices.Contains(s.calls(), "systemctl start dth-finder.service") {
 		t.Error("the pass that puts the failure on record was not made")
@@ -266,7 +280,7 @@ func TestPass(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSandbox(t, goodEngine)
-			s.tags = map[string]string{"DthMode": tt.mode, "DthRun": "r"}
+			s.set(func() { s.tags = map[string]string{"DthMode": tt.mode, "DthRun": "r"} })
 			if code, out := s.boot("finder", ""); code != 0 {
 				t.Fatalf("exit code %d\n%s", code, out)
 			}

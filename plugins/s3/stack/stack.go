@@ -67,9 +67,8 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 
 // build writes what works, in the order in which the parts name each other.
 func (b *builder) build(parameters map[string]any) {
-	for id, actor := range map[string]string{policy.FinderLogs: "finder", policy.WorkerLogs: "worker"} {
-		b.s.LogGroup(id, kit.Sub(logPrefix+actor), kit.Number("logRetentionDays"))
-	}
+	b.s.LogGroup(policy.FinderLogs, kit.Sub(logPrefix+"finder"), kit.Number("logRetentionDays"))
+	b.s.LogGroup(policy.WorkerLogs, kit.Sub(logPrefix+"worker"), kit.Number("logRetentionDays"))
 	handle := awscdk.NewCfnWaitConditionHandle(b.s.Scope, new("FirstFinderHandle"), nil)
 	finder := b.finder(handle)
 	b.environment[wiring.EnvLaunchTemplate], b.environment[wiring.EnvVersion] = finder.Ref(), finder.AttrLatestVersionNumber()

@@ -13,17 +13,12 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
-	"github.com/aws/jsii-runtime-go"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
-// One jsii runtime serves all tests of the package; starting one takes a second.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	jsii.Close()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { kittest.Main(m) }
 
 // object is a part of a template.
 type object = map[string]any
