@@ -20,9 +20,6 @@ PRODUCT := $(filter-out $(OWN),$(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.
 CHECKS  := all,-ST1003
 MODULES := . $(addprefix cmd/,$(OWN)) .tools
 
-# Packages whose tests run the jsii runtime.
-CDKPKG  := /infra(/|$$)|/plugins/[^/]+/stack$$
-
 # A test that hangs is stopped and shows its goroutines.
 TESTTIME := 10m
 RACE     := -race
@@ -100,12 +97,8 @@ test-go: need-go need-cc need-node tools $(BIN)/dth-sample ## tests of the root 
 	$(call step,tests of the root module: unit$(comma) contract suites$(comma) fuzz seeds$(comma) end to end)
 	@moto=$$(.ci/need moto); lint=$$(.ci/need cfn-lint); nag=$$(.ci/need nag); \
 	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" DTH_CFN_LINT="$$lint" DTH_CDK_NAG="$$nag" \
-		bash -euc ' \
-			run() { case "$${!#}" in -*) return 0 ;; esac; $(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- "$$@"; }; \
-			all=$$(go list $(PKG)); \
-			run $(RACE) -timeout=$(TESTTIME) -count=1 $$(grep -vE "$(CDKPKG)" <<<"$$all"); \
-			echo "packages that drive CDK, without the race detector, which finds a race inside the jsii runtime:"; \
-			run -tags= -timeout=$(TESTTIME) -count=1 $$(grep -E "$(CDKPKG)" <<<"$$all")'
+		$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- \
+		$(RACE) -timeout $(TESTTIME) $(PKG)
 
 .PHONY: test-sample
 test-sample: need-go tools ## tests of the modules that are on their own (the sample's servers)
