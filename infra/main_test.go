@@ -13,7 +13,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
-func TestMain(m *testing.M) { kittest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(kittest.Run(m)) }
 
 // newDist fills a folder with stand-ins for the built files.
 func newDist(t *testing.T) string {

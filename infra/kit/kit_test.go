@@ -12,7 +12,7 @@ import (
 	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
-func TestMain(m *testing.M) { kittest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(kittest.Run(m)) }
 
 // write synthesizes a stack that fill fills, and returns its template.
 func write(t *testing.T, fill func(*Stack)) map[string]any {

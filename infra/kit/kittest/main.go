@@ -14,22 +14,23 @@ import (
 // inner is set in the process that runs the tests.
 const inner = "DTH_KITTEST_INNER"
 
-// Main is what TestMain calls. The tests of a package share one jsii runtime, as starting one takes a second.
+// Run runs the tests of a package and returns the exit code, with which TestMain ends. They share one jsii runtime, as starting
+// one takes a second.
 //
 // They run in a process of their own, which ends without closing the runtime: jsii.Close touches the runtime's process from two
 // goroutines at once, which the race detector takes for a failure of the tests. The runtime sees the end of its process and
 // ends, too; the files that jsii would have removed are in a folder that is removed here.
-func Main(m *testing.M) {
+func Run(m *testing.M) int {
 	if os.Getenv(inner) != "" {
-		os.Exit(m.Run())
+		return m.Run()
 	}
 	code, err := again()
 	jsii.Close() // nothing was asked of this one, so nothing runs
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "running the tests:", err)
-		code = 1
+		return 1
 	}
-	os.Exit(code)
+	return code
 }
 
 // again runs this program once more, as the one that runs the tests.

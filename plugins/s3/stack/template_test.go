@@ -18,7 +18,7 @@ import (
 	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
-func TestMain(m *testing.M) { kittest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(kittest.Run(m)) }
 
 // object is a part of a template.
 type object = map[string]any
