@@ -21,6 +21,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/metrics"
@@ -48,12 +49,12 @@ be reached or refuses; 130 and 143 stopped by a signal.
 `
 
 type options struct {
-	config, runID, holder string
-	closeRun, metrics     string
-	plan, check, jsonLine bool
-	force, version        bool
-	checkpoint            time.Duration
-	prices                *estimate.Prices // nil: the built-in ones
+	config, runID, holder    string
+	group, closeRun, metrics string
+	plan, check, jsonLine    bool
+	force, version           bool
+	checkpoint               time.Duration
+	prices                   *estimate.Prices // nil: the built-in ones
 }
 
 func main() {
@@ -104,6 +105,7 @@ func parse(args []string) (options, error) {
 	fs.DurationVar(&o.checkpoint, "checkpoint", 10*time.Second, "time between two checkpoints; while objects are queued it is a tenth of that")
 	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done, and an estimate of its cost and duration")
 	prices := fs.String("prices", "", "with --plan: file with prices of your own, YAML or JSON, that replace built-in ones")
+	fs.StringVar(&o.group, "auto-scaling-group", "", "the workers' group, which is given its first worker when something is queued and it has none")
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
 	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
@@ -150,7 +152,8 @@ func count(flags ...bool) (n int) {
 type program struct {
 	options
 	cfg                 *s3.Config
-	region              string // of the stack
+	own                 aws.Config // of the stack
+	region              string     // of the stack
 	source, destination *storeaws.Bucket
 	lists               finder.Getter // holds the prefix list
 	queue               *queueaws.Queue
@@ -179,7 +182,7 @@ func open(ctx context.Context, o options) (*program, error) {
 		own.Region = cfg.Region
 	}
 	p := &program{
-		options: o, cfg: cfg, region: own.Region,
+		options: o, cfg: cfg, own: own, region: own.Region,
 		log: slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName),
 	}
 	if err := p.openRecords(ctx, own); err != nil {
@@ -260,9 +263,15 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 		Emitter: metrics.New(to, p.cfg.StackName, map[string]string{"process": "jobfinder", "version": version}, time.Now), Log: p.log, Every: time.Minute,
 	}
 	told := show.Begin()
+	var queue pass.Queue = p.queue
+	if p.group != "" {
+		w := &waking{Queue: p.queue, wake: fleetaws.Open(p.own, p.group).Wake, log: p.log}
+		defer w.done.Wait()
+		queue = w
+	}
 	r, err := pass.Run(ctx, pass.Config{
 		Job: p.cfg.Job, Source: show.Listing(p.source), Destination: show.Listing(p.destination), PrefixFile: p.lists,
-		Queue: show.Queueing(p.queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
+		Queue: show.Queueing(queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
 		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
 		OnProgress: show.Progress,
 	})

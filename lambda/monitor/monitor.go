@@ -33,6 +33,9 @@ const (
 	maxClosings = 5
 	// tellEvery is how often the progress of a run is told of.
 	tellEvery = 5 * time.Minute
+	// patience is how many looks wait for a run to appear: an execution begins when a finder's instance does, which boots and
+	// looks at both ends before its run is on record.
+	patience = 30
 	// maxOpen bounds the runs of a state, which Step Functions limits to 256 KiB.
 	maxOpen = 50
 )
@@ -42,6 +45,7 @@ type State struct {
 	Begun        string          `json:"begun"` // names the first execution
 	Continuation int             `json:"continuation"`
 	Looks        int             `json:"looks"`
+	Seen         bool            `json:"seen,omitempty"` // a run was open
 	Runs         map[string]Open `json:"runs,omitempty"`
 }
 
@@ -108,17 +112,17 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 		return Answer{}, err
 	}
 	if !mine {
-		return Answer{Verdict: giant.End, Name: s.Name(), Execution: s}, nil // another execution looks after all runs
+		return h.wait(s), nil
 	}
 	l := &look{Handler: h, before: s.Runs, after: map[string]Open{}}
 	if err := l.runs(ctx); err != nil {
 		h.Log.Error("looking at the runs failed; it is tried again", "error", err)
 		return Answer{}, err
 	}
-	s.Runs, s.Looks = l.after, s.Looks+1
+	s.Runs, s.Looks, s.Seen = l.after, s.Looks+1, s.Seen || len(l.after) > 0
 	answer := Answer{Verdict: giant.Wait, Execution: s}
 	switch {
-	case len(s.Runs) == 0:
+	case len(s.Runs) == 0 && (s.Seen || s.Looks >= patience):
 		answer.Verdict = giant.End
 		if err := h.Closing.Runs.Unlease(ctx, leaseName, s.Begun); err != nil {
 			return Answer{}, err
@@ -132,7 +136,18 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	return answer, nil
 }
 
-// One execution looks after all runs of a stack. Each pass starts one, which ends at once while another is at work.
+// wait is the answer while another execution looks after all runs. That one may end before the run appears for which this one
+// was started, so this one waits as long as that could take.
+func (h *Handler) wait(s State) Answer {
+	s.Looks++
+	a := Answer{Verdict: giant.Wait, Name: s.Name(), Execution: s}
+	if s.Looks >= patience {
+		a.Verdict = giant.End
+	}
+	return a
+}
+
+// One execution looks after all runs of a stack. Each pass starts one.
 const (
 	leaseName = "monitor"
 	leaseTime = 10 * time.Minute // looks come each minute

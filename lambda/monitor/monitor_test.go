@@ -95,7 +95,9 @@ func (w *watch) expect(what string, got []string, want ...string) {
 
 func TestARunIsSeenToItsEnd(t *testing.T) {
 	w := newWatch(t)
-	w.look(giant.End) // nothing is open
+	for range 5 {
+		w.look(giant.Wait) // the finder's instance boots
+	}
 	r := run.Run{ID: "one", State: run.Finding, Started: w.now, Trigger: "schedule"}
 	must(t, w.runs.Create(t.Context(), r))
 	w.look(giant.Wait)
@@ -147,11 +149,27 @@ func TestOneMonitorAtATime(t *testing.T) {
 	w.look(giant.Wait)
 	first := w.state
 	w.state = monitor.State{Begun: "pass-2"}
-	w.look(giant.End)
+	w.look(giant.Wait)
 	w.expect("told", w.told, "RunStarted one FINDING")
 	w.now = w.now.Add(time.Hour) // the first is dead
 	w.look(giant.Wait)
+	if len(w.state.Runs) != 1 {
+		t.Error("the second does not take over")
+	}
 	w.state = first
+	for range 28 {
+		w.look(giant.Wait)
+		w.now = w.now.Add(-time.Minute) // within the lease of the second
+	}
+	w.look(giant.End)
+}
+
+// A pass that leaves no run behind, because its finder never came up, is not waited for for ever.
+func TestNothingToWatch(t *testing.T) {
+	w := newWatch(t)
+	for range 29 {
+		w.look(giant.Wait)
+	}
 	w.look(giant.End)
 }
 
@@ -172,7 +190,10 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 func TestEventsAndContinuation(t *testing.T) {
 	w := newWatch(t)
 	must(t, w.runs.Create(t.Context(), run.Run{ID: "events-20261123", State: run.Copying, Started: w.now, Trigger: "event"}))
-	w.look(giant.End)
+	w.look(giant.Wait)
+	if len(w.state.Runs) != 0 {
+		t.Error("a run of events is watched within its day")
+	}
 	must(t, w.runs.Create(t.Context(), run.Run{ID: "long", State: run.Finding, Started: w.now}))
 	w.state.Looks = monitor.MaxLooks - 1
 	w.look(giant.Continue)

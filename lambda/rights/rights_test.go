@@ -16,6 +16,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/policy"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
@@ -42,6 +43,7 @@ func declared() map[string][]string {
 		"lambda/taskconfig/taskconfigaws":     taskconfigaws.Actions(),
 		"plugins/s3/configaws":                configaws.Actions(),
 		"worker/giant/giantaws":               giantaws.Actions(),
+		"worker/fleet/fleetaws":               all(fleetaws.Actions()),
 		"worker/ledger/ledgeraws":             ledgeraws.Actions(),
 		"worker/multipart/multipartaws":       multipartaws.Actions(),
 		"worker/notice/noticeaws":             noticeaws.Actions(),

@@ -6,6 +6,7 @@ package policy
 import (
 	"slices"
 
+	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/metrics"
@@ -65,7 +66,13 @@ const (
 	WorkerLogs = "WorkerLogs"
 )
 
-const s3Arn = "arn:${AWS::Partition}:s3:::"
+const (
+	s3Arn      = "arn:${AWS::Partition}:s3:::"
+	workersArn = "arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/${WorkersName}"
+)
+
+func first(a, _ []string) []string  { return a }
+func second(_, b []string) []string { return b }
 
 // Finder returns the rights of the finder: it reads both ends, and writes messages and records.
 func Finder() []Statement {
@@ -88,6 +95,8 @@ func Finder() []Statement {
 				Sid: "FailedPasses", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, // it takes no resource
 				Conditions: map[string]map[string][]string{"StringEquals": {"cloudwatch:namespace": {metrics.Namespace}}},
 			},
+			{Sid: "LookAtWorkers", Actions: first(fleetaws.Actions()), Resources: []string{"*"}}, // it takes no resource
+			{Sid: "WakeWorkers", Actions: second(fleetaws.Actions()), Resources: []string{workersArn}},
 			{Sid: "Reports", When: Reports, Actions: []string{"s3:PutObject"}, Resources: []string{s3Arn + "${reportBucket}/${reportPrefix}*"}},
 		},
 	)
@@ -101,7 +110,7 @@ func Worker() []Statement {
 			{Sid: "Controller", Actions: giantaws.Actions(), Resources: []string{machinesArn + "${" + ControllerName + "}"}},
 			{
 				Sid: "LifeCycle", Actions: noticeaws.Actions(),
-				Resources: []string{"arn:${AWS::Partition}:autoscaling:${AWS::Region}:${AWS::AccountId}:autoScalingGroup:*:autoScalingGroupName/${WorkersName}"},
+				Resources: []string{workersArn},
 			},
 		},
 		records(), program(WorkerEngine, WorkerLogs), sourceIdentity(), destinationIdentity(), readSource(), prefixList(), writeDestination(),

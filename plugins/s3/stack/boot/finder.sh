@@ -29,7 +29,7 @@ run=$(tag DthRun)
 case $mode in
 close) task="--close $run" ;;
 plan | check) task="--$mode" ;;
-*) mode=pass task=${run:+--run-id $run} ;;
+*) mode=pass task="--auto-scaling-group $group${run:+ --run-id $run}" ;;
 esac
 
 fetch
