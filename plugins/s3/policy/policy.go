@@ -173,6 +173,9 @@ func prefixList() []Statement {
 func writeDestination() []Statement {
 	const kms = "arn:${AWS::Partition}:kms:${" + DestinationRegion + "}:${AWS::AccountId}:"
 	use := []string{"kms:GenerateDataKey", "kms:Decrypt"}
+	// S3 alone uses the key for the worker. Its name ends as the partition's services do.
+	// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+	viaS3 := map[string][]string{"kms:ViaService": {"s3.${" + DestinationRegion + "}.*"}}
 	return []Statement{
 		{
 			Sid: "Destination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
@@ -182,10 +185,13 @@ func writeDestination() []Statement {
 			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
 			Actions: storeaws.WriterRights().Objects,
 		},
-		{Sid: "DestinationKey", When: DestinationKey, Actions: use, Resources: []string{"${" + DestinationKeyArn + "}"}},
+		{
+			Sid: "DestinationKey", When: DestinationKey, Actions: use, Resources: []string{"${" + DestinationKeyArn + "}"},
+			Conditions: map[string]map[string][]string{"StringLike": viaS3},
+		},
 		{
 			Sid: "DestinationKeyAlias", When: DestinationKeyAlias, Actions: use, Resources: []string{kms + "key/*"},
-			Conditions: map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"${destPutObjectSSEKmsKeyId}"}}},
+			Conditions: map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"${destPutObjectSSEKmsKeyId}"}}, "StringLike": viaS3},
 		},
 	}
 }
