@@ -191,7 +191,7 @@ func (r *Result) remark(f *File, v contract.Values) {
 		}
 	}
 	if v["srcInCurrentAccount"] != "true" && v["srcCredentials"] == "" && v["srcRoleArn"] == "" {
-		r.note("the source bucket is of another account, without credentials: the older tool read it unsigned, this one signs with the task's own role and reads public buckets without rights")
+		r.note("the source bucket is of another account, without credentials: the older tool read it unsigned, this one signs with the task's own role, which a public bucket allows, too")
 	}
 	if v["destInCurrentAccount"] != "true" && v["destCredentials"] == "" && v["destRoleArn"] == "" {
 		r.note("the destination bucket is of another account, without credentials: the task's own role needs rights there; dth policy prints the bucket's policy")
