@@ -135,6 +135,9 @@ func dataFolder(given string) (string, error) {
 
 // run keeps the tasks running.
 func (m *machine) run(ctx context.Context, tasks []local.Task) error {
+	hangups := make(chan os.Signal, 1) // from the first moment on: a signal that nobody waits for would end the process
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	m.screen.line("records are kept in %s", m.dir)
 	var err error
 	if m.db, err = databasesqlite.Open(ctx, filepath.Join(m.dir, "dth.db")); err != nil {
@@ -161,7 +164,7 @@ func (m *machine) run(ctx context.Context, tasks []local.Task) error {
 		Open: m.open, Version: version, Log: logger(m.options.verbose), Once: m.options.once,
 		OnChange: m.board.change, OnClosed: m.board.closed, OnOutcome: m.board.outcome,
 	}
-	err = hub.Run(ctx, own(tasks), m.changes(ctx, own))
+	err = hub.Run(ctx, own(tasks), m.changes(ctx, hangups, own))
 	m.screen.end()
 	if err != nil {
 		return copyError(ctx, err)
@@ -173,17 +176,14 @@ func (m *machine) run(ctx context.Context, tasks []local.Task) error {
 }
 
 // changes reads the task file anew at every SIGHUP. A file with errors changes nothing.
-func (m *machine) changes(ctx context.Context, own func([]local.Task) []local.Task) <-chan []local.Task {
+func (m *machine) changes(ctx context.Context, hangups <-chan os.Signal, own func([]local.Task) []local.Task) <-chan []local.Task {
 	changed := make(chan []local.Task)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
-		defer signal.Stop(signals)
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-signals:
+			case <-hangups:
 			}
 			tasks, err := readTasks(m.options.tasks)
 			if err != nil {
