@@ -3,6 +3,7 @@
 package s3events
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,9 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/retry"
 )
 
 // Entry is a notification of a bucket to a queue.
@@ -30,8 +33,14 @@ type Other struct {
 	Prefix, Suffix string
 }
 
-// ErrChanged says that the bucket's configuration was written by somebody else meanwhile.
-var ErrChanged = errors.New("the bucket's notifications were changed by somebody else at the same time")
+// What a bucket may answer.
+var (
+	// ErrChanged says that what was written cannot be seen: somebody else wrote at the same time, or S3 shows it later.
+	ErrChanged = errors.New("the bucket's notifications are not what was written; somebody else changes them at the same time")
+	// ErrElsewhere says that the bucket is in another region than the queue.
+	ErrElsewhere = errors.New("S3 sends events only to queues in the bucket's own region; " +
+		"deploy the task in that region, or leave srcEvent at No and send the bucket's events to this stack's queue through EventBridge")
+)
 
 // Bucket reads and writes a bucket's notifications.
 type Bucket interface {
@@ -39,12 +48,15 @@ type Bucket interface {
 	Others(ctx context.Context, bucket, id string) ([]Other, error)
 	// Put writes our entry and leaves all others, and the EventBridge switch, as they are. ErrChanged: it has to be tried again.
 	Put(ctx context.Context, bucket string, e Entry) error
-	// Remove removes our entry. One that is gone, or a bucket that is, is no error.
+	// Remove removes our entry. One that is gone, or a bucket that is, is no error. ErrChanged: it has to be tried again.
 	Remove(ctx context.Context, bucket, id string) error
 }
 
 // Resource implements customresource.Resource. Its physical id is the bucket and the entry's id.
-type Resource struct{ Bucket Bucket }
+type Resource struct {
+	Bucket Bucket
+	Wait   time.Duration // before the second try, doubled with each; 0 is a second
+}
 
 // Create adds the entry.
 func (r Resource) Create(ctx context.Context, e customresource.Event) (customresource.Result, error) {
@@ -63,18 +75,21 @@ func (r Resource) Create(ctx context.Context, e customresource.Event) (customres
 					"let both go through EventBridge, or give this task another srcPrefix", bucket, strings.Join(o.Events, ", "), o.Prefix, o.To, o.ID)
 		}
 	}
+	err = r.again(ctx, func() error { return r.Bucket.Put(ctx, bucket, entry) })
+	return customresource.Result{ID: bucket + "/" + entry.ID}, err
+}
+
+// again tries a change until it can be seen: S3 knows no condition on this write, and shows it some time later.
+func (r Resource) again(ctx context.Context, change func() error) error {
+	const tries = 5
+	wait := retry.Policy{Base: cmp.Or(r.Wait, time.Second), Cap: 10 * time.Second}
 	for try := 1; ; try++ {
-		err := r.Bucket.Put(ctx, bucket, entry)
-		if err == nil {
-			return customresource.Result{ID: bucket + "/" + entry.ID}, nil
-		}
-		if !errors.Is(err, ErrChanged) || try == maxTries {
-			return customresource.Result{}, err
+		err := change()
+		if !errors.Is(err, ErrChanged) || try == tries || retry.Sleep(ctx, wait.Delay(try)) != nil {
+			return err
 		}
 	}
 }
-
-const maxTries = 5
 
 // Update writes the entry anew. In another bucket it is another resource: CloudFormation deletes the old one afterwards.
 func (r Resource) Update(ctx context.Context, e customresource.Event) (customresource.Result, error) {
@@ -88,7 +103,7 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 		return customresource.Result{ID: e.PhysicalResourceId}, nil
 	}
 	result := customresource.Result{ID: e.PhysicalResourceId}
-	if err := r.Bucket.Remove(ctx, bucket, id); err != nil {
+	if err := r.again(ctx, func() error { return r.Bucket.Remove(ctx, bucket, id) }); err != nil {
 		result.Note = fmt.Sprintf("notification %q of bucket %s may be left: %v", id, bucket, err)
 	}
 	return result, nil
@@ -123,7 +138,7 @@ func Parse(properties json.RawMessage) (bucket string, e Entry, err error) {
 		return s
 	}
 	bucket = text(wiring.PropBucket)
-	e = Entry{ID: text(wiring.PropID), Queue: text(wiring.PropQueueARN), Prefix: text(wiring.PropPrefix), Events: events(text(wiring.PropEvents))}
+	e = Entry{ID: text(wiring.PropID), Queue: text(wiring.PropQueueARN), Prefix: Filterable(text(wiring.PropPrefix)), Events: events(text(wiring.PropEvents))}
 	switch {
 	case err != nil:
 	case bucket == "" || strings.Contains(bucket, "/"):

@@ -47,8 +47,7 @@ func open(ctx context.Context) (s3events.Resource, error) {
 		return s3events.Resource{}, err
 	}
 	if region := cfg.Job.Source.Region; region != "" && region != own.Region {
-		return s3events.Resource{}, fmt.Errorf("srcRegion: %q: S3 sends events only to queues in its own region, and this stack is in %s; "+
-			"deploy the task in %s, or leave srcEvent at No and send the bucket's events to this stack's queue through EventBridge", region, own.Region, region)
+		return s3events.Resource{}, fmt.Errorf("srcRegion: %q: this stack is in %s: %w", region, own.Region, s3events.ErrElsewhere)
 	}
 	as, err := storeaws.Identity(ctx, cfg.Job.Source, storeaws.Options{AWS: own, Secrets: storeaws.NewSecretsManager(own)})
 	if err != nil {

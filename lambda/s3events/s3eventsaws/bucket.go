@@ -38,8 +38,16 @@ func (b *Buckets) expected() *string {
 	return &b.owner
 }
 
+// elsewhere are the errors of a bucket in another region.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var elsewhere = []string{"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+
 func (b *Buckets) get(ctx context.Context, bucket string) (*types.NotificationConfiguration, error) {
 	out, err := b.client.GetBucketNotificationConfiguration(ctx, &s3.GetBucketNotificationConfigurationInput{Bucket: &bucket, ExpectedBucketOwner: b.expected()})
+	var refusal smithy.APIError
+	if errors.As(err, &refusal) && slices.Contains(elsewhere, refusal.ErrorCode()) {
+		return nil, fmt.Errorf("bucket %s is in another region than this stack: %w", bucket, s3events.ErrElsewhere)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the notifications of bucket %s (s3:GetBucketNotification): %w", bucket, err)
 	}
@@ -49,9 +57,11 @@ func (b *Buckets) get(ctx context.Context, bucket string) (*types.NotificationCo
 	}, nil
 }
 
-func (b *Buckets) put(ctx context.Context, bucket string, c *types.NotificationConfiguration) error {
+// put writes a configuration. S3 refuses one with a destination that is gone unless it does not look: when an entry is taken
+// away, those of others are none of our business.
+func (b *Buckets) put(ctx context.Context, bucket string, c *types.NotificationConfiguration, look bool) error {
 	_, err := b.client.PutBucketNotificationConfiguration(ctx, &s3.PutBucketNotificationConfigurationInput{
-		Bucket: &bucket, ExpectedBucketOwner: b.expected(), NotificationConfiguration: c,
+		Bucket: &bucket, ExpectedBucketOwner: b.expected(), NotificationConfiguration: c, SkipDestinationValidation: aws.Bool(!look),
 	})
 	if err != nil {
 		return fmt.Errorf("writing the notifications of bucket %s (s3:PutBucketNotification): %w", bucket, err)
@@ -77,9 +87,9 @@ func (b *Buckets) Others(ctx context.Context, bucket, id string) ([]s3events.Oth
 		if filter != nil && filter.Key != nil {
 			for _, rule := range filter.Key.FilterRules {
 				if strings.EqualFold(string(rule.Name), "prefix") {
-					o.Prefix = aws.ToString(rule.Value)
+					o.Prefix = s3events.Unfilter(aws.ToString(rule.Value))
 				} else {
-					o.Suffix = aws.ToString(rule.Value)
+					o.Suffix = s3events.Unfilter(aws.ToString(rule.Value))
 				}
 			}
 		}
@@ -109,37 +119,33 @@ func (b *Buckets) Put(ctx context.Context, bucket string, e s3events.Entry) erro
 		entry.Events = append(entry.Events, types.Event(name))
 	}
 	if e.Prefix != "" {
-		entry.Filter = &types.NotificationConfigurationFilter{Key: &types.S3KeyFilter{FilterRules: []types.FilterRule{{Name: types.FilterRuleNamePrefix, Value: &e.Prefix}}}}
+		entry.Filter = &types.NotificationConfigurationFilter{Key: &types.S3KeyFilter{FilterRules: []types.FilterRule{{Name: types.FilterRuleNamePrefix, Value: aws.String(s3events.Filter(e.Prefix))}}}}
 	}
 	wanted := *before
 	wanted.QueueConfigurations = append(without(before.QueueConfigurations, e.ID), entry)
-	return b.replace(ctx, bucket, &wanted)
+	return b.replace(ctx, bucket, &wanted, true)
 }
 
 // Remove implements s3events.Bucket.
 func (b *Buckets) Remove(ctx context.Context, bucket, id string) error {
-	for try := 1; ; try++ {
-		before, err := b.get(ctx, bucket)
-		var refusal smithy.APIError
-		if errors.As(err, &refusal) && refusal.ErrorCode() == "NoSuchBucket" {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		wanted := *before
-		if wanted.QueueConfigurations = without(before.QueueConfigurations, id); len(wanted.QueueConfigurations) == len(before.QueueConfigurations) {
-			return nil
-		}
-		if err := b.replace(ctx, bucket, &wanted); !errors.Is(err, s3events.ErrChanged) || try == 5 {
-			return err
-		}
+	before, err := b.get(ctx, bucket)
+	var refusal smithy.APIError
+	if errors.As(err, &refusal) && refusal.ErrorCode() == "NoSuchBucket" {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	wanted := *before
+	if wanted.QueueConfigurations = without(before.QueueConfigurations, id); len(wanted.QueueConfigurations) == len(before.QueueConfigurations) {
+		return nil
+	}
+	return b.replace(ctx, bucket, &wanted, false)
 }
 
 // replace writes a configuration and looks whether it is there.
-func (b *Buckets) replace(ctx context.Context, bucket string, wanted *types.NotificationConfiguration) error {
-	if err := b.put(ctx, bucket, wanted); err != nil {
+func (b *Buckets) replace(ctx context.Context, bucket string, wanted *types.NotificationConfiguration, look bool) error {
+	if err := b.put(ctx, bucket, wanted, look); err != nil {
 		return err
 	}
 	after, err := b.get(ctx, bucket)

@@ -2,6 +2,7 @@ package s3eventsaws_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -146,6 +148,66 @@ func TestTheEventBridgeSwitchStaysOn(t *testing.T) {
 	}
 	if _, err := a.r.Delete(t.Context(), customresource.Event{PhysicalResourceId: created.ID}); err != nil || !strings.Contains(document, "EventBridgeConfiguration") || strings.Contains(document, "DataTransferHub-stack") {
 		t.Errorf("%v: %s", err, document)
+	}
+}
+
+// Two stacks write at once, and the other's configuration has no entry of ours: it is added again. The check of destinations
+// is left out when an entry is taken away, so that a queue of others that is gone holds up nothing.
+func TestALostUpdateIsMadeAgain(t *testing.T) {
+	a := newAccount(t)
+	a.theirs("logs/")
+	puts, unchecked := 0, 0
+	cfg := standinaws.Between(standinaws.Config(t, moto.URL), func(r standinaws.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		resp, err := next()
+		if r.HTTP.Method == http.MethodPut {
+			if r.HTTP.Header.Get("X-Amz-Skip-Destination-Validation") == "true" {
+				unchecked++
+			}
+			if puts++; puts%2 == 1 {
+				a.theirs("reports/")
+			}
+		}
+		return resp, err
+	})
+	a.r = s3events.Resource{Bucket: s3eventsaws.Open(cfg, ""), Wait: time.Microsecond}
+	created, err := a.r.Create(t.Context(), a.event("Create", "photos/"))
+	if err != nil || puts != 2 || unchecked != 0 {
+		t.Errorf("%v after %d writes, %d of them unchecked", err, puts, unchecked)
+	}
+	a.expect("created", "theirs 1 reports/, DataTransferHub-stack 2 photos/")
+	puts = 1 // the next is not disturbed
+	if r, err := a.r.Delete(t.Context(), customresource.Event{PhysicalResourceId: created.ID}); err != nil || r.Note != "" || unchecked != 1 {
+		t.Errorf("removed: %+v, %v, %d unchecked writes", r, err, unchecked)
+	}
+	a.expect("removed", "theirs 1 reports/")
+}
+
+// What a filter has to hold encoded is written so, and read so from entries of others.
+func TestPrefixesAreEncoded(t *testing.T) {
+	a := newAccount(t)
+	a.theirs("my+logs/%C3%BC%3D1/")
+	if _, err := a.r.Create(t.Context(), a.event("Create", "my photos/ü=1/*.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	a.expect("created", "theirs 1 my+logs/%C3%BC%3D1/, DataTransferHub-stack 2 my+photos/%C3%BC%3D1/")
+	if _, err := a.r.Update(t.Context(), a.event("Create", "my logs/ü")); err == nil || !strings.Contains(err.Error(), `"theirs"`) {
+		t.Errorf("an overlap in other letters: %v", err)
+	}
+}
+
+func TestABucketElsewhereIsSaid(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusMovedPermanently)
+		_, _ = io.WriteString(w, `<Error><Code>PermanentRedirect</Code><Message>use another endpoint</Message></Error>`)
+	}))
+	t.Cleanup(server.Close)
+	r := s3events.Resource{Bucket: s3eventsaws.Open(standinaws.Config(t, server.URL), "")}
+	e := customresource.Event{PhysicalResourceId: "b/x", ResourceProperties: json.RawMessage(`{"Bucket":"b","QueueArn":"arn:q","Events":"Create","NotificationId":"x"}`)}
+	if _, err := r.Create(t.Context(), e); !errors.Is(err, s3events.ErrElsewhere) || !strings.Contains(err.Error(), "EventBridge") {
+		t.Errorf("created: %v", err)
+	}
+	if removed, err := r.Delete(t.Context(), e); err != nil || !strings.Contains(removed.Note, "may be left") {
+		t.Errorf("removed: %+v, %v", removed, err)
 	}
 }
 
