@@ -96,7 +96,7 @@ func actors() []actor {
 		{
 			program: "lambda/stackguard/main", policy: policy.Lambda(wiring.StackGuard),
 			uses: map[string][]string{
-				"plugins/s3/configaws": configuration, "worker/store/storeaws": {"s3:AbortMultipartUpload"},
+				"plugins/s3/configaws": configuration, "worker/store/storeaws": {"s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"},
 			},
 			beside: become,
 		},

@@ -5,8 +5,10 @@ package stackguard
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
@@ -18,7 +20,7 @@ type Stack interface {
 	StopExecutions(ctx context.Context, machine string) (int, error)
 	// EndInstances ends the instances that carry a tag, waits until they are gone, and returns how many there were.
 	EndInstances(ctx context.Context, tag, value string) (int, error)
-	// AbortUploads aborts the multipart uploads that the task has on record, and returns how many there were.
+	// AbortUploads aborts the multipart uploads that the task has on record or meant to begin, and returns how many there were.
 	AbortUploads(ctx context.Context) (int, error)
 }
 
@@ -46,6 +48,7 @@ func (r Resource) Update(ctx context.Context, e customresource.Event) (customres
 }
 
 // Delete tidies up: executions first, which would start instances; then instances, which would begin uploads; then uploads.
+// A step that hangs leaves time for the others.
 func (r Resource) Delete(ctx context.Context, e customresource.Event) (customresource.Result, error) {
 	result := customresource.Result{ID: e.PhysicalResourceId}
 	p, err := Parse(e.ResourceProperties)
@@ -54,22 +57,26 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 		return result, nil
 	}
 	var done, left []string
-	note := func(what string, n int, err error) {
+	step := func(what string, share float64, do func(ctx context.Context) (int, error)) {
+		ctx, cancel := part(ctx, share)
+		defer cancel()
+		n, err := do(ctx)
 		if n > 0 {
 			done = append(done, fmt.Sprintf("%d %s", n, what))
 		}
 		if err != nil {
-			left = append(left, fmt.Sprintf("%s may be left: %v", what, err))
+			left = append(left, fmt.Sprintf("%s may be left: %s", what, strings.ReplaceAll(err.Error(), "\n", "; ")))
 		}
 	}
-	for _, machine := range p.Machines {
-		n, err := r.Stack.StopExecutions(ctx, machine)
-		note("executions", n, err)
-	}
-	n, err := r.Stack.EndInstances(ctx, p.Tag, r.Name)
-	note("instances", n, err)
-	n, err = r.Stack.AbortUploads(ctx)
-	note("uploads", n, err)
+	step("executions", 0.2, func(ctx context.Context) (stopped int, all error) {
+		for _, machine := range p.Machines {
+			n, err := r.Stack.StopExecutions(ctx, machine)
+			stopped, all = stopped+n, errors.Join(all, err)
+		}
+		return stopped, all
+	})
+	step("instances", 0.6, func(ctx context.Context) (int, error) { return r.Stack.EndInstances(ctx, p.Tag, r.Name) })
+	step("uploads", 1, r.Stack.AbortUploads)
 	if len(done) > 0 {
 		result.Note = "ended " + strings.Join(done, ", ")
 	}
@@ -77,6 +84,15 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 		result.Note = strings.TrimPrefix(result.Note+"; ", "; ") + strings.Join(left, "; ")
 	}
 	return result, nil
+}
+
+// part is a context that ends when a share of the time that is left is over.
+func part(ctx context.Context, share float64) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(share*float64(time.Until(deadline))))
 }
 
 // Parse reads the properties.

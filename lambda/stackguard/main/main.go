@@ -19,6 +19,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
@@ -31,7 +32,7 @@ func main() {
 		log.Error("the AWS configuration cannot be read", "error", err)
 		os.Exit(1)
 	}
-	stack := stackguardaws.Open(own, multipartaws.Open(own, os.Getenv(wiring.EnvRuns), retry.Policy{}), func(ctx context.Context) (stackguardaws.Destination, func(), error) {
+	stack := stackguardaws.Open(own, multipartaws.Open(own, os.Getenv(wiring.EnvRuns), retry.Policy{}), func(ctx context.Context) (giant.Destination, func(), error) {
 		return destination(ctx, own)
 	})
 	r := stackguard.Resource{Stack: stack, Name: os.Getenv(wiring.EnvStack)}
@@ -39,7 +40,7 @@ func main() {
 }
 
 // destination opens the task's destination, as the configuration says.
-func destination(ctx context.Context, own aws.Config) (stackguardaws.Destination, func(), error) {
+func destination(ctx context.Context, own aws.Config) (giant.Destination, func(), error) {
 	document, err := configaws.Load(ctx, own, "ssm:"+os.Getenv(wiring.EnvConfiguration))
 	if err != nil {
 		return nil, nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,7 +13,9 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart"
 	"github.com/datatransferhub/dth/worker/retry"
 )
@@ -23,23 +26,18 @@ func Actions() (list, stop, look, end []string) {
 	return []string{"states:ListExecutions"}, []string{"states:StopExecution"}, []string{"ec2:DescribeInstances"}, []string{"ec2:TerminateInstances"}
 }
 
-// Destination is where uploads are aborted.
-type Destination interface {
-	AbortUpload(ctx context.Context, key, uploadID string) error
-}
-
 // Stack implements stackguard.Stack.
 type Stack struct {
 	states  *sfn.Client
 	ec2     *ec2.Client
 	uploads multipart.Records
 	// destination opens the task's destination; an end that cannot be reached any more is an error.
-	destination func(ctx context.Context) (Destination, func(), error)
+	destination func(ctx context.Context) (giant.Destination, func(), error)
 	pause       time.Duration // between two looks at instances that are going
 }
 
 // Open returns a stack. It makes no call.
-func Open(cfg aws.Config, uploads multipart.Records, destination func(ctx context.Context) (Destination, func(), error)) *Stack {
+func Open(cfg aws.Config, uploads multipart.Records, destination func(ctx context.Context) (giant.Destination, func(), error)) *Stack {
 	return &Stack{states: sfn.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), uploads: uploads, destination: destination, pause: 5 * time.Second}
 }
 
@@ -57,12 +55,19 @@ func (s *Stack) StopExecutions(ctx context.Context, machine string) (stopped int
 		if len(out.Executions) == 0 {
 			return stopped, nil
 		}
+		var failed error
 		for _, e := range out.Executions {
 			_, err := s.states.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: e.ExecutionArn, Cause: aws.String("the stack is deleted")})
-			if err != nil {
-				return stopped, fmt.Errorf("stopping execution %s: %w", *e.ExecutionArn, err)
+			var gone *sfntypes.ExecutionDoesNotExist
+			switch {
+			case err == nil:
+				stopped++
+			case !errors.As(err, &gone):
+				failed = errors.Join(failed, fmt.Errorf("stopping execution %s: %w", *e.ExecutionArn, err))
 			}
-			stopped++
+		}
+		if failed != nil {
+			return stopped, failed
 		}
 	}
 	return stopped, fmt.Errorf("executions of %s begin faster than they are stopped", machine)
@@ -108,10 +113,17 @@ func (s *Stack) instances(ctx context.Context, tag, value string) (ids []string,
 	return ids, nil
 }
 
-// AbortUploads implements stackguard.Stack.
+// aborts is how many uploads are aborted at once: a task may have thousands of them open.
+const aborts = 16
+
+// AbortUploads implements stackguard.Stack. Nobody works for the task any more, so whatever it meant to begin is its own.
 func (s *Stack) AbortUploads(ctx context.Context) (aborted int, err error) {
 	open, err := s.uploads.Uploads(ctx)
-	if err != nil || len(open) == 0 {
+	if err != nil {
+		return 0, err
+	}
+	intents, err := s.uploads.Intents(ctx)
+	if err != nil || len(open)+len(intents) == 0 {
 		return 0, err
 	}
 	destination, closeIt, err := s.destination(ctx)
@@ -119,14 +131,19 @@ func (s *Stack) AbortUploads(ctx context.Context) (aborted int, err error) {
 		return 0, fmt.Errorf("%d uploads are open at the destination, which cannot be used: %w", len(open), err)
 	}
 	defer closeIt()
-	var all error
+	lost, err := giant.Sweep(ctx, s.uploads, destination, time.Now())
+	var n atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(aborts)
 	for _, u := range open {
-		if err := destination.AbortUpload(ctx, u.DestinationKey, u.ID); err != nil {
-			all = errors.Join(all, err)
-			continue
-		}
-		aborted++
-		all = errors.Join(all, s.uploads.DeleteUpload(ctx, u))
+		g.Go(func() error {
+			if err := destination.AbortUpload(ctx, u.DestinationKey, u.ID); err != nil {
+				return err
+			}
+			n.Add(1)
+			return s.uploads.DeleteUpload(ctx, u)
+		})
 	}
-	return aborted, all
+	err = errors.Join(g.Wait(), err)
+	return lost + int(n.Load()), err
 }

@@ -17,8 +17,12 @@ import (
 // machineName names a state machine of this stack: kind, and what is unique in the stack's id. It is given, not generated, so that
 // the machine, the Lambdas and the workers can name each other without a circle; the stack's own name may be too long.
 func machineName(kind string) *string {
-	unique := awscdk.Fn_Select(new(2.0), awscdk.Fn_Split(new("/"), kit.Ref("AWS::StackId"), nil))
-	return kit.Join("-", new("DataTransferHub-"+kind), unique)
+	return kit.Join("-", new("DataTransferHub-"+kind), unique())
+}
+
+// unique is the part of the stack's id that no other stack has.
+func unique() *string {
+	return awscdk.Fn_Select(new(2.0), awscdk.Fn_Split(new("/"), kit.Ref("AWS::StackId"), nil))
 }
 
 // machine is a state machine that calls one Lambda.

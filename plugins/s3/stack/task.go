@@ -48,7 +48,8 @@ func newEvents(s *kit.Stack, c conditions, subscriber kit.Lambda, q queues, afte
 	events := s.CustomResource("SourceEvents", "S3Events", subscriber, customTime, map[string]any{
 		wiring.PropBucket: kit.Ref("srcBucket"), wiring.PropQueueARN: q.main.AttrArn(), wiring.PropEvents: kit.Ref("srcEvent"),
 		wiring.PropPrefix: kit.Ref("srcPrefix"),
-		wiring.PropID:     kit.Sub("DataTransferHub-${AWS::StackName}"),
+		// Stacks of one name in two accounts may share a bucket.
+		wiring.PropID: kit.Join("-", new("DataTransferHub"), kit.Ref("AWS::StackName"), unique()),
 	})
 	kit.Depend(events, after...)
 	c.events.Guard(events)
