@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/datatransferhub/dth/lambda/customresource"
+	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
@@ -23,6 +24,8 @@ const MaxDocument = 8 << 10
 
 // Parameters keeps documents by name.
 type Parameters interface {
+	// Get returns a document; "" when there is none.
+	Get(ctx context.Context, name string) (document string, err error)
 	Put(ctx context.Context, name, document string) error
 	// Delete forgets a document. One that is gone is no error.
 	Delete(ctx context.Context, name string) error
@@ -33,20 +36,38 @@ type Resource struct{ Parameters Parameters }
 
 // Create checks the properties and writes the document.
 func (r Resource) Create(ctx context.Context, e customresource.Event) (customresource.Result, error) {
-	name, document, err := Document(e.ResourceProperties)
+	d, err := Parse(e.ResourceProperties)
 	if err != nil {
 		return customresource.Result{}, err
 	}
-	if err := r.Parameters.Put(ctx, name, document); err != nil {
-		return customresource.Result{}, err
-	}
-	sum := sha256.Sum256([]byte(document))
-	return customresource.Result{ID: name, Data: map[string]string{wiring.AttrDigest: hex.EncodeToString(sum[:])}}, nil
+	return r.put(ctx, d)
 }
 
-// Update is Create: the digest tells the instances' launch template whether anything changed, so that workers are replaced.
+// Update replaces the document, unless a parameter changed that a running task keeps. It is held against what is on record and
+// not against the old properties: when CloudFormation rolls back an update that was refused here, those are the refused ones.
 func (r Resource) Update(ctx context.Context, e customresource.Event) (customresource.Result, error) {
-	return r.Create(ctx, e)
+	d, err := Parse(e.ResourceProperties)
+	if err != nil {
+		return customresource.Result{}, err
+	}
+	recorded, err := r.Parameters.Get(ctx, d.Name)
+	if err != nil {
+		return customresource.Result{}, err
+	}
+	var before struct{ Parameters map[string]string }
+	if recorded != "" && json.Unmarshal([]byte(recorded), &before) == nil {
+		if err := s3.Contract().CheckUpdate(before.Parameters, d.parameters); err != nil {
+			return customresource.Result{}, err
+		}
+	}
+	return r.put(ctx, d)
+}
+
+func (r Resource) put(ctx context.Context, d Document) (customresource.Result, error) {
+	if err := r.Parameters.Put(ctx, d.Name, d.Text); err != nil {
+		return customresource.Result{}, err
+	}
+	return customresource.Result{ID: d.Name, Data: map[string]string{wiring.AttrDigest: d.Digest}}, nil
 }
 
 // Delete removes the document.
@@ -54,39 +75,73 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 	return customresource.Result{ID: e.PhysicalResourceId}, r.Parameters.Delete(ctx, e.PhysicalResourceId)
 }
 
-// Document returns the parameter's name and the configuration document that properties ask for. The document is checked as the
-// programs will: the error names every parameter that is wrong.
-func Document(properties json.RawMessage) (name, document string, err error) {
+// Document is a configuration document.
+type Document struct {
+	Name string // of the parameter that holds it
+	Text string // JSON
+	// Digest is the SHA-256 of what workers know of it, in hex: another one means other workers.
+	Digest string
+
+	parameters map[string]string
+}
+
+// Parse returns the configuration document that properties ask for. It is checked as the programs will: the error names every
+// parameter that is wrong.
+func Parse(properties json.RawMessage) (Document, error) {
 	var p struct {
 		Name     string
 		Document map[string]any
 	}
 	if err := json.Unmarshal(properties, &p); err != nil {
-		return "", "", fmt.Errorf("the properties cannot be read: %w", err)
+		return Document{}, fmt.Errorf("the properties cannot be read: %w", err)
 	}
 	if p.Name == "" || p.Document == nil {
-		return "", "", fmt.Errorf("%s and %s are required", wiring.PropName, wiring.PropDocument)
+		return Document{}, fmt.Errorf("%s and %s are required", wiring.PropName, wiring.PropDocument)
 	}
 	given, ok := p.Document["parameters"].(map[string]any)
 	if !ok {
-		return "", "", errors.New("parameters: an object of names and texts is required")
+		return Document{}, errors.New("parameters: an object of names and texts is required")
 	}
 	texts, err := texts(given)
 	if err != nil {
-		return "", "", err
+		return Document{}, err
 	}
-	p.Document["parameters"] = texts
-	text, err := json.Marshal(p.Document)
+	text, err := with(p.Document, texts)
 	if err != nil {
-		return "", "", err
+		return Document{}, err
 	}
 	if _, err := s3.ParseConfig(text); err != nil {
-		return "", "", err
+		return Document{}, err
 	}
 	if len(text) > MaxDocument {
-		return "", "", fmt.Errorf("the parameters take %d bytes, %d are allowed; put a long list into an S3 object and name it (%s)", len(text), MaxDocument, strings.Join(longest(texts), ", "))
+		return Document{}, fmt.Errorf("the parameters take %d bytes, %d are allowed; put a long list into an S3 object and name it (%s)", len(text), MaxDocument, strings.Join(longest(texts), ", "))
 	}
-	return p.Name, string(text), nil
+	seen, err := with(p.Document, ofWorkers(texts))
+	if err != nil {
+		return Document{}, err
+	}
+	sum := sha256.Sum256(seen)
+	return Document{p.Name, string(text), hex.EncodeToString(sum[:]), texts}, nil
+}
+
+// with encodes a document with these parameters.
+func with(document map[string]any, parameters map[string]string) ([]byte, error) {
+	document = maps.Clone(document)
+	document["parameters"] = parameters
+	return json.Marshal(document)
+}
+
+// ofWorkers leaves out the parameters that only the stack knows and that change nothing on the instances: nobody interrupts
+// workers for another e-mail address.
+func ofWorkers(all map[string]string) map[string]string {
+	seen := maps.Clone(all)
+	for _, p := range s3.Contract().Parameters {
+		stackOnly := slices.Contains([]string{s3.GroupFleet, s3.GroupNotification, s3.GroupHousekeeping}, p.Group)
+		if stackOnly && p.OnUpdate == contract.Nothing {
+			delete(seen, p.Name)
+		}
+	}
+	return seen
 }
 
 // texts are the parameters as the programs read them. CloudFormation gives lists of ids as lists.

@@ -12,13 +12,28 @@ import (
 )
 
 // Actions returns the IAM actions on the parameter.
-func Actions() []string { return []string{"ssm:PutParameter", "ssm:DeleteParameter"} }
+func Actions() []string {
+	return []string{"ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"}
+}
 
 // Parameters implements taskconfig.Parameters.
 type Parameters struct{ client *ssm.Client }
 
 // Open returns the parameters of an account and region. It makes no call.
 func Open(cfg aws.Config) *Parameters { return &Parameters{ssm.NewFromConfig(cfg)} }
+
+// Get implements taskconfig.Parameters.
+func (p *Parameters) Get(ctx context.Context, name string) (string, error) {
+	out, err := p.client.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
+	var gone *types.ParameterNotFound
+	if errors.As(err, &gone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the configuration in parameter %s: %w", name, err)
+	}
+	return aws.ToString(out.Parameter.Value), nil
+}
 
 // Put implements taskconfig.Parameters. Documents up to 4 KB cost nothing; longer ones are advanced parameters.
 func (p *Parameters) Put(ctx context.Context, name, document string) error {

@@ -77,6 +77,60 @@ func TestParametersArriveLiterally(t *testing.T) {
 	}
 }
 
+// An update is held against what is on record: what a task keeps is refused, and the roll-back of that is not.
+func TestUpdates(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	store := taskconfigaws.Open(standinaws.Only(t, cfg, taskconfigaws.Actions()))
+	r := taskconfig.Resource{Parameters: store}
+	created, err := r.Create(t.Context(), customresource.Event{ResourceProperties: properties(t, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(change map[string]any) (customresource.Result, error) {
+		return r.Update(t.Context(), customresource.Event{PhysicalResourceId: created.ID, ResourceProperties: properties(t, change)})
+	}
+	before, err := store.Get(t.Context(), created.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = update(map[string]any{"destBucket": "another-bucket", "ec2VpcId": "vpc-0123456789abcdef1", "srcPrefix": "x"})
+	if err == nil || !strings.Contains(err.Error(), `destBucket: "another-bucket": this task has "destination-bucket", and it cannot be changed: create another task`) || !strings.Contains(err.Error(), "ec2VpcId") {
+		t.Errorf("the destination was changed: %v", err)
+	}
+	if after, err := store.Get(t.Context(), created.ID); err != nil || after != before {
+		t.Errorf("a refused update left %s, %v", after, err)
+	}
+	for name, c := range map[string]struct {
+		change map[string]any
+		same   bool // workers go on
+	}{
+		"the roll-back":       {nil, true},
+		"an e-mail address":   {map[string]any{"alarmEmail": "b@example.com"}, true},
+		"a larger fleet":      {map[string]any{"maxCapacity": "40"}, true},
+		"another schedule":    {map[string]any{"ec2CronExpression": "0 3 * * ? *"}, true},
+		"another prefix":      {map[string]any{"srcPrefix": "y"}, false},
+		"another worker size": {map[string]any{"workerConcurrency": "7"}, false},
+	} {
+		updated, err := update(c.change)
+		if err != nil || updated.ID != created.ID || (updated.Data["Digest"] == created.Data["Digest"]) != c.same {
+			t.Errorf("%s: %+v, %v", name, updated, err)
+		}
+	}
+	// A parameter that somebody deleted, or made of something else, is written anew.
+	if err := store.Put(t.Context(), created.ID, "not JSON"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := update(map[string]any{"destBucket": "another-bucket"}); err != nil {
+		t.Error(err)
+	}
+	if err := store.Delete(t.Context(), created.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := update(nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadProperties(t *testing.T) {
 	for name, c := range map[string]struct {
 		properties json.RawMessage
@@ -93,7 +147,7 @@ func TestBadProperties(t *testing.T) {
 		"too long":          {properties(t, map[string]any{"include": strings.Repeat("a/very/long/pattern/**\n", 170), "exclude": strings.Repeat("another/long/pattern/**\n", 170)}), "bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := taskconfig.Document(c.properties)
+			_, err := taskconfig.Parse(c.properties)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v does not name %s", err, c.want)
 			}

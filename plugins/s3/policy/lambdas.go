@@ -24,7 +24,7 @@ func Lambda(name string) []Statement {
 	case wiring.FinderLaunch:
 		return launch()
 	case wiring.TaskConfig:
-		return []Statement{{Sid: "Configuration", Actions: []string{"ssm:PutParameter", "ssm:DeleteParameter"}, Resources: []string{parameterArn}}}
+		return []Statement{{Sid: "Configuration", Actions: []string{"ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"}, Resources: []string{parameterArn}}}
 	case wiring.StackGuard:
 		return guard()
 	case wiring.S3Events:

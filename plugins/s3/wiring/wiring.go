@@ -56,7 +56,8 @@ func Lambdas() []Lambda {
 
 // The properties of custom resources.
 const (
-	// Custom::TaskConfig writes Document to the SSM parameter Name. Its attribute Digest is the SHA-256 of what was written.
+	// Custom::TaskConfig writes Document to the SSM parameter Name. Its attribute Digest is the SHA-256 of
+	// what workers know of it. It refuses updates of parameters that a task keeps.
 	AttrDigest   = "Digest"
 	PropName     = "Name"
 	PropDocument = "Document" // the configuration document as an object

@@ -1,0 +1,36 @@
+package taskconfig_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/datatransferhub/dth/lambda/taskconfig"
+	"github.com/datatransferhub/dth/plugins/s3"
+)
+
+// What is taken is a document that the programs take, and holds every parameter as it was given.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(`{"Name":"n","Document":{"queueUrl":"q","ledgerTable":"l","runTable":"r","parameters":{"srcBucket":"source-bucket","srcPrefix":"$(x)\"","destBucket":"destination-bucket"}}}`))
+	f.Add([]byte(`{"Name":"n","Document":{"parameters":{"ec2Subnets":["a","b"],"srcBucket":1}}}`))
+	f.Fuzz(func(t *testing.T, properties []byte) {
+		d, err := taskconfig.Parse(properties)
+		if err != nil {
+			return
+		}
+		c, err := s3.ParseConfig([]byte(d.Text))
+		if err != nil || d.Name == "" || len(d.Digest) != 64 || len(d.Text) > taskconfig.MaxDocument {
+			t.Fatalf("%s is taken as %+v: %v", properties, d, err)
+		}
+		var given struct {
+			Document struct{ Parameters map[string]any }
+		}
+		if err := json.Unmarshal(properties, &given); err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range given.Document.Parameters {
+			if text, ok := value.(string); ok && c.Parameters[name] != text {
+				t.Errorf("%s: %q became %q", name, text, c.Parameters[name])
+			}
+		}
+	})
+}
