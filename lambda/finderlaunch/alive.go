@@ -38,5 +38,5 @@ func (l Leases) Holders(ctx context.Context) ([]string, error) {
 	return holders, nil
 }
 
-// LeaseNames are the leases that a finder's host holds while it works: one of passes, one of proofs.
+// LeaseNames are the leases that a finder's instance holds while it works: one of passes, one of proofs.
 func LeaseNames() []string { return []string{pass.LeaseName, closing.LeaseName} }

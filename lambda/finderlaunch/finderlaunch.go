@@ -37,8 +37,8 @@ type Request struct {
 
 // Instance is a finder's instance that is there.
 type Instance struct {
-	ID       string
-	Host     string // its private host name, which is how it signs its lease
+	ID       string // which is how it signs its lease
+	Mode     Mode
 	Launched time.Time
 }
 
@@ -61,13 +61,16 @@ type Instances interface {
 	End(ctx context.Context, id string) error
 }
 
-// Alive tells who has a sign of life on record: a finder's host holds a lease that it renews each minute.
+// Alive tells who has a sign of life on record: a finder's instance holds a lease that it renews each minute.
 type Alive interface {
 	Holders(ctx context.Context) ([]string, error)
 }
 
-// silentAfter is how long an instance may be there without holding a lease: it boots, and looks at both ends first.
-const silentAfter = 30 * time.Minute
+// How long an instance may be there without a sign of life.
+const (
+	silentAfter = 30 * time.Minute // it boots, and looks at both ends, before it takes a lease
+	planTime    = 6 * time.Hour    // of plans and checks, which hold no lease
+)
 
 // Handler answers requests.
 type Handler struct {
@@ -151,7 +154,11 @@ func (h *Handler) endSilent(ctx context.Context) (ended []string, err error) {
 		return nil, err
 	}
 	for _, i := range running {
-		if h.Now().Sub(i.Launched) < silentAfter || slices.Contains(holders, i.Host) {
+		patience := silentAfter
+		if i.Mode == Plan || i.Mode == Check {
+			patience = planTime
+		}
+		if h.Now().Sub(i.Launched) < patience || slices.Contains(holders, i.ID) {
 			continue
 		}
 		h.Log.Warn("a finder shows no sign of life and is ended", "instance", i.ID, "launched", i.Launched)

@@ -111,32 +111,35 @@ func TestSubnetsAreTriedInTurn(t *testing.T) {
 
 func TestInstancesThatHangAreEnded(t *testing.T) {
 	h, instances, runs := newHandler(t)
-	for name, holder := range map[string]string{pass.LeaseName: "host-passing", closing.LeaseName: "host-closing"} {
+	holders := map[string]string{pass.LeaseName: "i-passing", closing.LeaseName: "i-closing"}
+	for name, holder := range holders {
 		if _, held, err := runs.Lease(t.Context(), name, holder, time.Now(), time.Minute); err != nil || !held {
 			t.Fatal(held, err)
 		}
 	}
 	long := time.Now().Add(-time.Hour)
 	instances.running = []finderlaunch.Instance{
-		{ID: "i-passing", Host: "host-passing", Launched: long},
-		{ID: "i-closing", Host: "host-closing", Launched: long},
-		{ID: "i-booting", Host: "host-new", Launched: time.Now().Add(-time.Minute)},
-		{ID: "i-hanging", Host: "host-dead", Launched: long},
+		{ID: "i-passing", Mode: finderlaunch.Pass, Launched: long},
+		{ID: "i-closing", Mode: finderlaunch.Close, Launched: long},
+		{ID: "i-booting", Mode: finderlaunch.Pass, Launched: time.Now().Add(-time.Minute)},
+		{ID: "i-hanging", Mode: finderlaunch.Pass, Launched: long},
+		{ID: "i-planning", Mode: finderlaunch.Plan, Launched: long},
+		{ID: "i-planning-for-ever", Mode: finderlaunch.Plan, Launched: time.Now().Add(-7 * time.Hour)},
 	}
-	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"1"}`)); err != nil || strings.Join(instances.ended, " ") != "i-hanging" {
+	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"1"}`)); err != nil || strings.Join(instances.ended, " ") != "i-hanging i-planning-for-ever" {
 		t.Errorf("ended %q, %v", instances.ended, err)
 	}
 	// Asking who holds a lease leaves free ones free.
-	for _, name := range finderlaunch.LeaseNames() {
-		if err := runs.Unlease(t.Context(), name, map[string]string{pass.LeaseName: "host-passing", closing.LeaseName: "host-closing"}[name]); err != nil {
+	for name, holder := range holders {
+		if err := runs.Unlease(t.Context(), name, holder); err != nil {
 			t.Fatal(err)
 		}
 	}
-	holders, err := finderlaunch.Leases{Runs: runs, Now: time.Now}.Holders(t.Context())
-	if err != nil || len(holders) != 0 {
-		t.Errorf("holders %q, %v", holders, err)
+	left, err := finderlaunch.Leases{Runs: runs, Now: time.Now}.Holders(t.Context())
+	if err != nil || len(left) != 0 {
+		t.Errorf("holders %q, %v", left, err)
 	}
-	if _, held, err := runs.Lease(t.Context(), pass.LeaseName, "host-next", time.Now(), time.Minute); err != nil || !held {
+	if _, held, err := runs.Lease(t.Context(), pass.LeaseName, "i-next", time.Now(), time.Minute); err != nil || !held {
 		t.Errorf("the next finder cannot take the lease: %v", err)
 	}
 }

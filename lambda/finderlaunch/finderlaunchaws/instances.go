@@ -92,7 +92,13 @@ func (e *EC2) Running(ctx context.Context) (found []finderlaunch.Instance, err e
 		}
 		for _, r := range page.Reservations {
 			for _, i := range r.Instances {
-				found = append(found, finderlaunch.Instance{ID: aws.ToString(i.InstanceId), Host: aws.ToString(i.PrivateDnsName), Launched: aws.ToTime(i.LaunchTime)})
+				one := finderlaunch.Instance{ID: aws.ToString(i.InstanceId), Launched: aws.ToTime(i.LaunchTime)}
+				for _, tag := range i.Tags {
+					if aws.ToString(tag.Key) == wiring.TagMode {
+						one.Mode = finderlaunch.Mode(aws.ToString(tag.Value))
+					}
+				}
+				found = append(found, one)
 			}
 		}
 	}

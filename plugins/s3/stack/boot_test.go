@@ -193,7 +193,7 @@ func TestFinderBoots(t *testing.T) {
 		t.Errorf("exit code %d, signals %v\n%s\n%q", code, s.told(), out, calls)
 	}
 	unit := s.read("etc/systemd/system/dth-finder.service")
-	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
+	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task --holder i-0123456789abcdef0 --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
 		if !strings.Contains(unit, want) {
 			t.Errorf("the unit does not say %q:\n%s", want, unit)
 		}
@@ -247,7 +247,7 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 		s.set(func() { s.tags = tt.tags })
 		code, out := s.boot("finder", "")
 		unit := s.read("etc/systemd/system/dth-finder.service")
-		if tt.want == "" && (code == 0 || unit != "") || tt.want != "" && !strings.Contains(unit, "--config ssm:/dth/task"+tt.want+"\n") {
+		if tt.want == "" && (code == 0 || unit != "") || tt.want != "" && !strings.Contains(unit, "--config ssm:/dth/task --holder i-0123456789abcdef0"+tt.want+"\n") {
 			t.Errorf("%v: exit code %d, unit:\n%s\n%s", tt.tags, code, unit, out)
 		}
 	}

@@ -57,6 +57,7 @@ func Only(tb testing.TB, cfg aws.Config, actions []string) aws.Config {
 // named maps operations to those whose actions allow them: batches to the single ones, and what S3 names otherwise.
 func named() map[string]string {
 	return map[string]string{
+		"Invoke":                             "InvokeFunction",
 		"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
 		"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 	}
@@ -69,8 +70,11 @@ func Action(service, operation string) string {
 		operation = single
 	}
 	prefix := strings.ToLower(strings.ReplaceAll(service, " ", ""))
-	if prefix == "sfn" || prefix == "awsstepfunctions" {
+	switch prefix {
+	case "sfn", "awsstepfunctions":
 		prefix = "states"
+	case "eventbridge", "awsevents":
+		prefix = "events"
 	}
 	return prefix + ":" + operation
 }

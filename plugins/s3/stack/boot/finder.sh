@@ -21,6 +21,9 @@ failed() {
 }
 trap 'failed $LINENO' ERR
 
+# Leases are held in the name of the instance: whoever ends instances that hang tells by it who is alive.
+holder=$(metadata meta-data/instance-id)
+
 # What the instance is for is in its tags; without any, it makes a pass.
 tag() { metadata "meta-data/tags/instance/$1" 2>/dev/null || true; }
 mode=$(tag DthMode)
@@ -73,7 +76,7 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
-ExecStart=/opt/dth/pass /opt/dth/$program --config $config $task
+ExecStart=/opt/dth/pass /opt/dth/$program --config $config --holder $holder $task
 ExecStopPost=+/usr/bin/systemctl --no-block poweroff
 Environment=AWS_REGION=$region TMPDIR=/var/tmp
 DynamicUser=yes
