@@ -19,6 +19,12 @@ type Leases struct {
 // prober is the name under which a lease is asked for, to see who has it. It is given back at once.
 const prober = "finderlaunch"
 
+// Paused tells whether the task is paused.
+func (l Leases) Paused(ctx context.Context) (bool, error) {
+	p, err := l.Runs.Pause(ctx)
+	return p.Paused, err
+}
+
 // Holders returns who holds a lease now.
 func (l Leases) Holders(ctx context.Context) ([]string, error) {
 	var holders []string

@@ -77,7 +77,9 @@ type Handler struct {
 	Stack     string
 	Instances Instances
 	Alive     Alive
-	Subnets   []string
+	// Paused tells whether the task is paused: no pass is begun then and no run closed, but plans and checks are made.
+	Paused  func(ctx context.Context) (bool, error)
+	Subnets []string
 	// Announce tells that a finder was started, upon which the monitor begins to look after the stack's runs; nil: nobody
 	// is told.
 	Announce func(ctx context.Context, mode Mode) error
@@ -87,9 +89,10 @@ type Handler struct {
 
 // Answer tells what was started.
 type Answer struct {
-	Instance string   `json:"instance"`
-	Subnet   string   `json:"subnet"`
-	Ended    []string `json:"ended,omitempty"` // instances without a sign of life
+	Instance string   `json:"instance,omitempty"`
+	Subnet   string   `json:"subnet,omitempty"`
+	Paused   bool     `json:"paused,omitempty"` // nothing was started, because the task is paused
+	Ended    []string `json:"ended,omitempty"`  // instances without a sign of life
 }
 
 // Handle starts an instance, after ending those that hang.
@@ -101,6 +104,15 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (Answer, er
 	var answer Answer
 	if answer.Ended, err = h.endSilent(ctx); err != nil {
 		h.Log.Warn("looking for finders that hang failed; the pass is started all the same", "error", err)
+	}
+	if r.Mode == Pass || r.Mode == Close {
+		if answer.Paused, err = h.Paused(ctx); err != nil {
+			return answer, err
+		}
+	}
+	if answer.Paused {
+		h.Log.Info("the task is paused; no finder is started", "mode", r.Mode, "run", r.Run)
+		return answer, nil
 	}
 	if answer.Instance, answer.Subnet, err = h.start(ctx, r); err != nil {
 		return answer, err

@@ -61,8 +61,9 @@ func newHandler(t *testing.T) (*finderlaunch.Handler, *hall, *runsqlite.Runs) {
 		t.Fatal(err)
 	}
 	instances := &hall{tokens: map[string]string{}, full: map[string]bool{}}
+	leases := finderlaunch.Leases{Runs: runs, Now: time.Now}
 	return &finderlaunch.Handler{
-		Stack: "stack", Instances: instances, Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Subnets: []string{"a", "b", "c"},
+		Stack: "stack", Instances: instances, Alive: leases, Paused: leases.Paused, Subnets: []string{"a", "b", "c"},
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	}, instances, runs
 }
@@ -106,6 +107,30 @@ func TestSubnetsAreTriedInTurn(t *testing.T) {
 	instances.broken = errors.New("not authorized")
 	if _, err := h.Handle(t.Context(), json.RawMessage(`{"id":"3"}`)); err == nil || strings.Count(err.Error(), "subnet") != 1 {
 		t.Errorf("another subnet was tried for an error that is no want of room: %v", err)
+	}
+}
+
+// While the task is paused nothing new is begun; what looks only is allowed. Ticks are answered, not failed.
+func TestNothingIsStartedWhilePaused(t *testing.T) {
+	h, instances, runs := newHandler(t)
+	told := 0
+	h.Announce = func(context.Context, finderlaunch.Mode) error { told++; return nil }
+	if err := runs.SetPaused(t.Context(), true, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for event, started := range map[string]bool{
+		fmt.Sprintf(tick, 1): false, `{"id":"1"}`: false, `{"mode":"close","run":"r","id":"2"}`: false, `{"mode":"plan","id":"3"}`: true, `{"mode":"check","id":"4"}`: true,
+	} {
+		a, err := h.Handle(t.Context(), json.RawMessage(event))
+		if err != nil || a.Paused == started || (a.Instance != "") != started {
+			t.Errorf("%s: %+v, %v", event, a, err)
+		}
+	}
+	if err := runs.SetPaused(t.Context(), false, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := h.Handle(t.Context(), json.RawMessage(fmt.Sprintf(tick, 1))); err != nil || a.Instance == "" || told != 1 || len(instances.tokens) != 3 {
+		t.Errorf("after the pause: %+v, %v, told %d times", a, err, told)
 	}
 }
 

@@ -107,12 +107,12 @@ func answering[In, Out any](t *testing.T, failures int, handle func(context.Cont
 }
 
 func controller(p parts) *multipart.Handler {
-	return &multipart.Handler{Config: giant.Config{Uploads: p.uploads, Queue: p.queue}, Log: slog.New(slog.DiscardHandler)}
+	return &multipart.Handler{Config: giant.Config{Uploads: p.uploads, Queue: p.queue}, Pause: p.runs.Pause, Log: slog.New(slog.DiscardHandler)}
 }
 
 func upload(t *testing.T, p parts) multiparts.Upload {
 	t.Helper()
-	u := multiparts.Upload{SourceKey: "giant", DestinationKey: "giant", RunID: "one", ID: "upload-1", SourceETag: "e", Size: 2, PartSize: 1, Giant: true, Created: time.Now().UTC()}
+	u := multiparts.Upload{SourceKey: "giant", DestinationKey: "giant", RunID: "one", ID: "upload-1", SourceETag: "e", Size: 2, PartSize: 1, Parts: 2, Giant: true, Created: time.Now().UTC()}
 	_, err := p.uploads.PutUpload(t.Context(), u)
 	must(t, err)
 	return u

@@ -91,7 +91,7 @@ func actors() []actor {
 		},
 		{
 			program: "lambda/multipart/main", policy: policy.Lambda(wiring.Multipart),
-			uses: map[string][]string{"worker/queue/queueaws": queueaws.SenderActions()},
+			uses: map[string][]string{"worker/queue/queueaws": queueaws.SenderActions(), "worker/run/runaws": {"dynamodb:GetItem"}}, // of the pause
 		},
 		{
 			program: "lambda/stackguard/main", policy: policy.Lambda(wiring.StackGuard),

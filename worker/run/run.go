@@ -173,6 +173,12 @@ type Lease struct {
 	Until  time.Time // when it ends unless it is renewed
 }
 
+// Pause says whether the task is paused: nothing new is begun for it, and no clock runs against what is open.
+type Pause struct {
+	Paused bool
+	Since  time.Time // when it was paused or resumed; zero: it never was
+}
+
 // CheckpointSizeError says that a checkpoint is larger than its store takes. The one before stays as it was.
 type CheckpointSizeError struct{ Size, Limit int }
 
@@ -215,6 +221,11 @@ type Store interface {
 	Lease(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (Lease, bool, error)
 	// Unlease gives a lease back. One that another holds stays theirs, and that is no error.
 	Unlease(ctx context.Context, name, holder string) error
+
+	// SetPaused notes that the task is paused, or resumed. What is so already keeps the time since when it is.
+	SetPaused(ctx context.Context, paused bool, now time.Time) error
+	// Pause returns what SetPaused noted.
+	Pause(ctx context.Context) (Pause, error)
 
 	// Present notes that a worker is at work, and returns how many have noted so less than ttl ago, this one
 	// included. Workers that have been silent for long are forgotten.

@@ -28,14 +28,14 @@ func main() {
 		log.Error("the AWS configuration cannot be read", "error", err)
 		os.Exit(1)
 	}
-	runs := runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})
+	leases := finderlaunch.Leases{Runs: runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{}), Now: time.Now}
 	h := &finderlaunch.Handler{
 		Stack: os.Getenv(wiring.EnvStackID), Announce: finderlaunchaws.Announce(cfg, os.Getenv(wiring.EnvStack), os.Getenv(wiring.EnvStackID)), Subnets: strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' || r == ' ' }),
 		Instances: finderlaunchaws.Open(cfg, finderlaunchaws.Options{
 			Stack: os.Getenv(wiring.EnvStack), LaunchTemplate: os.Getenv(wiring.EnvLaunchTemplate), Version: os.Getenv(wiring.EnvVersion),
 			SecurityGroup: os.Getenv(wiring.EnvSecurityGroup), PublicAddress: os.Getenv(wiring.EnvPublicAddress) == "true",
 		}),
-		Alive: finderlaunch.Leases{Runs: runs, Now: time.Now}, Log: log, Now: time.Now,
+		Alive: leases, Paused: leases.Paused, Log: log, Now: time.Now,
 	}
 	first := customresource.Handler(finderlaunch.FirstPass{Handler: h}, &http.Client{Timeout: 10 * time.Second}, log)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
 func main() {
@@ -30,6 +31,9 @@ func main() {
 		log.Error("the queue cannot be used", "error", err)
 		os.Exit(1)
 	}
-	h := &multipart.Handler{Log: log, Config: giant.Config{Queue: q, Uploads: multipartaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})}}
+	table := os.Getenv(wiring.EnvRuns)
+	h := &multipart.Handler{
+		Log: log, Config: giant.Config{Queue: q, Uploads: multipartaws.Open(cfg, table, retry.Policy{})}, Pause: runaws.Open(cfg, table, retry.Policy{}).Pause,
+	}
 	lambda.Start(h.Handle)
 }

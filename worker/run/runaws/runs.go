@@ -7,6 +7,7 @@
 //	PK RUN#id   SK CHECKPOINT     how far its finder is
 //	PK RUNS     SK started#id     its place in the list of runs, by time
 //	PK LEASE    SK name           a lease
+//	PK TASK     SK PAUSE          whether the task is paused, and since when
 //	PK WORKERS  SK name           when a worker was last at work
 //
 // The place is written before the run. A place whose run is not there, or started at another time, is left over from

@@ -69,6 +69,33 @@ func (s *Runs) Unlease(ctx context.Context, name, holder string) error {
 	return nil
 }
 
+// SetPaused implements run.Store.
+func (s *Runs) SetPaused(ctx context.Context, paused bool, now time.Time) error {
+	change := `UPDATE run_pauses SET paused = 0, since = ?2 WHERE task = ?1 AND paused = 1`
+	if paused {
+		change = `INSERT INTO run_pauses VALUES (?1, 1, ?2) ON CONFLICT DO UPDATE SET paused = 1, since = ?2 WHERE paused = 0`
+	}
+	if _, err := s.db.ExecContext(ctx, change, s.task, now.UnixNano()); err != nil {
+		return fmt.Errorf("noting that the task is paused or resumed: %w", err)
+	}
+	return nil
+}
+
+// Pause implements run.Store.
+func (s *Runs) Pause(ctx context.Context) (run.Pause, error) {
+	var p run.Pause
+	var since int64
+	err := s.db.QueryRowContext(ctx, `SELECT paused, since FROM run_pauses WHERE task = ?`, s.task).Scan(&p.Paused, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return run.Pause{}, nil
+	}
+	if err != nil {
+		return run.Pause{}, fmt.Errorf("looking whether the task is paused: %w", err)
+	}
+	p.Since = time.Unix(0, since).UTC()
+	return p, nil
+}
+
 // Present implements run.Store.
 func (s *Runs) Present(ctx context.Context, worker string, now time.Time, ttl time.Duration) (int, error) {
 	present := 0

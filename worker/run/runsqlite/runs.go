@@ -26,6 +26,8 @@ CREATE TABLE run_leases (task TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT
 CREATE TABLE run_workers (task TEXT NOT NULL, worker TEXT NOT NULL, at INTEGER NOT NULL /* Unix nanoseconds */, PRIMARY KEY (task, worker)) WITHOUT ROWID;
 `
 
+const schemaPause = `CREATE TABLE run_pauses (task TEXT PRIMARY KEY, paused INTEGER NOT NULL, since INTEGER NOT NULL /* Unix nanoseconds */) WITHOUT ROWID`
+
 // Runs keeps the runs of one task.
 type Runs struct {
 	db   *sql.DB
@@ -34,7 +36,7 @@ type Runs struct {
 
 // Open opens the runs of a task, and makes the tables when they are new.
 func Open(ctx context.Context, db *sql.DB, task string) (*Runs, error) {
-	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet); err != nil {
+	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet, schemaPause); err != nil {
 		return nil, err
 	}
 	return &Runs{db, task}, nil

@@ -150,3 +150,31 @@ func present(t *testing.T, s run.Store) {
 		}
 	}
 }
+
+func pauses(t *testing.T, s run.Store) {
+	for i, step := range []struct {
+		set  string // pause, resume or nothing
+		want run.Pause
+	}{
+		{"", run.Pause{}},
+		{"resume", run.Pause{}}, // it never was paused
+		{"pause", run.Pause{Paused: true, Since: at(2)}},
+		{"pause", run.Pause{Paused: true, Since: at(2)}},
+		{"resume", run.Pause{Since: at(4)}},
+		{"resume", run.Pause{Since: at(4)}},
+		{"pause", run.Pause{Paused: true, Since: at(6)}},
+	} {
+		if step.set != "" {
+			if err := s.SetPaused(t.Context(), step.set == "pause", at(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := s.Pause(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(step.want, got); diff != "" {
+			t.Errorf("step %d, %q: %s", i, step.set, diff)
+		}
+	}
+}

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"a lease that ended can be taken", leaseEnds},
 		{"leases of two names are apart", leaseNames},
 		{"one of many at once gets a lease", leaseRace},
+		{"a pause keeps its time", pauses},
 		{"workers at work are counted", present},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
