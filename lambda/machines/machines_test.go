@@ -166,22 +166,17 @@ func TestControllerWhoseLambdaIsBroken(t *testing.T) {
 	m.Until("broken", "FAILED")
 }
 
-// The monitor tells of a run, has it closed when it has drained, and ends when it is closed.
-func TestMonitor(t *testing.T) {
-	p := open(t)
-	var mu sync.Mutex
-	var told []string
-	h := &monitor.Handler{
+// watching is a monitor; what it tells is sent to told, and what it has closed is closed as the finder does.
+func watching(p parts, told chan<- string) *monitor.Handler {
+	return &monitor.Handler{
 		StackName: "stack", StackID: "id", Closing: closing.Config{Runs: p.runs, Queue: p.queue, Uploads: p.uploads}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Tell: func(_ context.Context, events []monitor.Event) error {
-			mu.Lock()
-			defer mu.Unlock()
 			for _, e := range events {
-				told = append(told, e.Kind+" "+e.Detail.Run)
+				told <- e.Kind + " " + e.Detail.Run
 			}
 			return nil
 		},
-		Close: func(ctx context.Context, id string, _ int) error { // what the finder does
+		Close: func(ctx context.Context, id, _ string) error {
 			r, err := p.runs.Get(ctx, id)
 			if err != nil {
 				return err
@@ -190,18 +185,78 @@ func TestMonitor(t *testing.T) {
 			return p.runs.Update(ctx, r)
 		},
 	}
+}
+
+func expect(t *testing.T, told <-chan string, want string) {
+	t.Helper()
+	select {
+	case got := <-told:
+		if got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	default:
+		t.Errorf("%q was not told", want)
+	}
+}
+
+// The monitor tells of a run, has it closed when it has drained, and ends when it is closed.
+func TestMonitor(t *testing.T) {
+	p := open(t)
+	told := make(chan string, 10)
 	r := run.Run{ID: "one", State: run.Finding, Started: time.Now().UTC()}
 	must(t, p.runs.Create(t.Context(), r))
 	m := machinesaws.Create(t, workflows.URL, "monitor", quick(workflow.Monitor()))
-	answering(t, 1, h.Handle)
+	answering(t, 1, watching(p, told).Handle)
 	m.Start("pass-1", `{"begun":"pass-1","continuation":0,"looks":0}`)
 	m.Until("pass-1", "RUNNING")
 	r.State = run.Copying
 	must(t, p.runs.Update(t.Context(), r))
 	m.Until("pass-1", "SUCCEEDED")
-	mu.Lock()
-	defer mu.Unlock()
-	if strings.Join(told, "; ") != "RunStarted one; RunClosed one" {
-		t.Errorf("told %q", told)
-	}
+	expect(t, told, "RunStarted one")
+	expect(t, told, "RunClosed one")
+}
+
+// Before the limit of events another execution goes on with what this one knew: nothing is told twice.
+func TestMonitorHandsOver(t *testing.T) {
+	p := open(t)
+	told := make(chan string, 10)
+	r := run.Run{ID: "one", State: run.Finding, Started: time.Now().UTC()}
+	must(t, p.runs.Create(t.Context(), r))
+	m := machinesaws.Create(t, workflows.URL, "monitor-handing-over", quick(workflow.Monitor()))
+	answering(t, 0, watching(p, told).Handle)
+	m.Start("pass-1", fmt.Sprintf(`{"begun":"pass-1","continuation":0,"looks":%d}`, monitor.MaxLooks-1))
+	m.Until("pass-1", "SUCCEEDED")
+	m.Until("pass-1-1", "RUNNING")
+	r.State = run.Copying
+	must(t, p.runs.Update(t.Context(), r))
+	m.Until("pass-1-1", "SUCCEEDED")
+	expect(t, told, "RunStarted one")
+	expect(t, told, "RunClosed one")
+}
+
+// A hand-over that was made already, whose answer was lost, is no failure.
+func TestHandingOverTwice(t *testing.T) {
+	p := open(t)
+	u := upload(t, p)
+	m := machinesaws.Create(t, workflows.URL, "twice", quick(workflow.Controller()))
+	answering(t, 0, controller(p).Handle)
+	next := giant.Execution{Upload: u.ID, Continuation: 1}
+	input, err := json.Marshal(next)
+	must(t, err)
+	m.Start(next.Name(), string(input))
+	m.Until(next.Name(), "RUNNING")
+	late := giant.Execution{Upload: u.ID, Ticks: giant.MaxTicks - 1}
+	input, err = json.Marshal(late)
+	must(t, err)
+	m.Start(late.Name(), string(input))
+	m.Until(late.Name(), "SUCCEEDED")
+	must(t, p.uploads.DeleteUpload(t.Context(), u))
+	m.Until(next.Name(), "SUCCEEDED")
+}
+
+func TestMonitorWhoseLambdaIsBroken(t *testing.T) {
+	m := machinesaws.Create(t, workflows.URL, "monitor-broken", quick(workflow.Monitor()))
+	answering(t, 1000, watching(open(t), nil).Handle)
+	m.Start("pass-1", `{"begun":"pass-1"}`)
+	m.Until("pass-1", "FAILED")
 }

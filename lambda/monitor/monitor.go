@@ -12,6 +12,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/closing"
 	"github.com/datatransferhub/dth/worker/giant"
+	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -31,6 +32,11 @@ const (
 	closingTime = 2 * time.Hour
 	// maxClosings is how often closing a run is tried.
 	maxClosings = 5
+	// silence is how long a run may be without its finder until another finder goes on with it: a schedule may tick in between,
+	// and a task that has none has nobody else to do so.
+	silence = 30 * time.Minute
+	// maxResumes is how often that is tried.
+	maxResumes = 5
 	// tellEvery is how often the progress of a run is told of.
 	tellEvery = 5 * time.Minute
 	// patience is how many looks wait for a run to appear: an execution begins when a finder's instance does, which boots and
@@ -55,6 +61,8 @@ type Open struct {
 	Closings int       `json:"closings,omitempty"` // finders that were started to close it
 	Launched time.Time `json:"launched,omitzero"`  // when the last of them was
 	Told     time.Time `json:"told,omitzero"`      // when its progress was told of
+	Silent   time.Time `json:"silent,omitzero"`    // since when it is FINDING and no finder is at work, or the last was started to go on
+	Resumes  int       `json:"resumes,omitempty"`  // finders that were started to go on with it
 }
 
 // Name is the name of the execution that goes on with a state: of at most 80 letters, digits, hyphens and underscores.
@@ -99,10 +107,12 @@ type Handler struct {
 	Closing            closing.Config // Runs, Queue and Uploads of it
 	// Tell puts events on the bus.
 	Tell func(ctx context.Context, events []Event) error
-	// Close starts a finder that closes a run.
-	Close func(ctx context.Context, runID string, try int) error
-	Log   *slog.Logger
-	Now   func() time.Time
+	// Close starts a finder that closes a run; the same request never starts a second one.
+	Close func(ctx context.Context, runID, request string) error
+	// Resume starts a finder that goes on with the run whose finder is gone.
+	Resume func(ctx context.Context, request string) error
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Handle makes one look. Whatever it did is on record, or done once more by the next look: events are told at least once.
@@ -114,7 +124,7 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	if !mine {
 		return h.wait(s), nil
 	}
-	l := &look{Handler: h, before: s.Runs, after: map[string]Open{}}
+	l := &look{Handler: h, begun: s.Begun, before: s.Runs, after: map[string]Open{}}
 	if err := l.runs(ctx); err != nil {
 		h.Log.Error("looking at the runs failed; it is tried again", "error", err)
 		return Answer{}, err
@@ -164,8 +174,11 @@ func (h *Handler) lease(ctx context.Context, holder string) (bool, error) {
 // look is one look at all runs.
 type look struct {
 	*Handler
+	begun         string
 	before, after map[string]Open
 	events        []Event
+	paused        bool // the task is: everything waits
+	finder        bool // one is at work
 }
 
 func (l *look) runs(ctx context.Context) error {
@@ -174,6 +187,9 @@ func (l *look) runs(ctx context.Context) error {
 		return err
 	}
 	now := l.Now()
+	if err := l.circumstances(ctx, now); err != nil {
+		return err
+	}
 	for i := len(latest) - 1; i >= 0; i-- {
 		r := latest[i]
 		open, known := l.before[r.ID]
@@ -204,6 +220,26 @@ func (l *look) runs(ctx context.Context) error {
 	return l.Tell(ctx, l.events)
 }
 
+// prober is the name under which the finder's lease is asked for, to see whether somebody has it. It is given back at once.
+const prober = "monitor"
+
+// circumstances are those that all runs share.
+func (l *look) circumstances(ctx context.Context, now time.Time) error {
+	pause, err := l.Closing.Runs.Pause(ctx)
+	if err != nil {
+		return err
+	}
+	l.paused = pause.Paused
+	_, free, err := l.Closing.Runs.Lease(ctx, pass.LeaseName, prober, now, time.Millisecond)
+	if err != nil {
+		return fmt.Errorf("looking whether a finder is at work: %w", err)
+	}
+	if l.finder = !free; free {
+		return l.Closing.Runs.Unlease(ctx, pass.LeaseName, prober)
+	}
+	return nil
+}
+
 // eventDay is when a run of events is over: it counts those of one day, and those that come late.
 const eventDay = 25 * time.Hour
 
@@ -219,6 +255,13 @@ func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open,
 		}
 		o.Told = now
 	}
+	if l.paused {
+		o.Quiet, o.Silent = 0, time.Time{}
+		return o, nil
+	}
+	if r.State == run.Finding && !r.OfEvents() {
+		return l.finding(ctx, r, o, now)
+	}
 	why, err := closing.Drained(ctx, l.Closing, r.ID)
 	if err != nil {
 		return o, err
@@ -231,17 +274,49 @@ func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open,
 		return o, nil
 	}
 	if o.Closings >= maxClosings {
-		r.State, r.Finished = run.Failed, now
-		r.Error = fmt.Sprintf("the proof that both ends agree was begun %d times and never came to its end; the finders' log says why", maxClosings)
-		return o, l.Closing.Runs.Update(ctx, r) // the next look tells of it
+		return o, l.giveUp(ctx, r, now, fmt.Sprintf("the proof that both ends agree was begun %d times and never came to its end; the finders' log says why", maxClosings))
 	}
 	l.Log.Info("run has drained; a finder is started to close it", "run", r.ID, "try", o.Closings+1)
-	if err := l.Close(ctx, r.ID, o.Closings+1); err != nil {
+	if err := l.Close(ctx, r.ID, l.request("close", r.ID, o.Closings+1)); err != nil {
 		return o, fmt.Errorf("starting the finder that closes run %s: %w", r.ID, err)
 	}
 	o.Closings++
 	o.Launched = now
 	return o, nil
+}
+
+// finding looks at a run whose finder is not through. A finder that died leaves a checkpoint, and another one goes on from it.
+func (l *look) finding(ctx context.Context, r run.Run, o Open, now time.Time) (Open, error) {
+	o.Quiet = 0
+	switch {
+	case l.finder:
+		o.Silent = time.Time{}
+	case o.Silent.IsZero():
+		o.Silent = now
+	case now.Sub(o.Silent) < silence:
+	case o.Resumes >= maxResumes:
+		return o, l.giveUp(ctx, r, now, fmt.Sprintf("its finder died, and %d others that were started to go on did not; the finders' log says why", maxResumes))
+	default:
+		l.Log.Info("run has no finder any more; one is started to go on", "run", r.ID, "try", o.Resumes+1)
+		if err := l.Resume(ctx, l.request("resume", r.ID, o.Resumes+1)); err != nil {
+			return o, fmt.Errorf("starting the finder that goes on with run %s: %w", r.ID, err)
+		}
+		o.Resumes++
+		o.Silent = now
+	}
+	return o, nil
+}
+
+// request names a start of a finder, for the retries of one look. It names the execution too: another one that begins to count
+// anew must not be given the instances of this one, which are gone. It has at most 128 letters.
+func (l *look) request(kind, runID string, try int) string {
+	return fmt.Sprintf("%s-%.50s-%.60s-%d", kind, l.begun, runID, try)
+}
+
+// giveUp puts on record that a run failed. The next look tells of it.
+func (l *look) giveUp(ctx context.Context, r run.Run, now time.Time, why string) error {
+	r.State, r.Finished, r.Error = run.Failed, now, why
+	return l.Closing.Runs.Update(ctx, r)
 }
 
 // tell notes an event about a run.

@@ -15,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart/multipartsqlite"
+	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/queue/queuesqlite"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/run/runsqlite"
@@ -37,7 +38,8 @@ type watch struct {
 	state   monitor.State
 	told    []string // kind, run, state
 	closing []string // run, try
-	fail    error    // of telling and closing
+	resumed []string // requests
+	fail    error    // of telling and starting finders
 }
 
 func newWatch(t *testing.T) *watch {
@@ -64,11 +66,22 @@ func newWatch(t *testing.T) *watch {
 			}
 			return nil
 		},
-		Close: func(_ context.Context, id string, try int) error {
+		Close: func(_ context.Context, id, request string) error {
 			if w.fail != nil {
 				return w.fail
 			}
-			w.closing = append(w.closing, fmt.Sprintf("%s %d", id, try))
+			try, ours := strings.CutPrefix(request, "close-"+w.state.Begun+"-"+id+"-")
+			if !ours {
+				t.Errorf("request %q names neither the run nor the execution", request)
+			}
+			w.closing = append(w.closing, id+" "+try)
+			return nil
+		},
+		Resume: func(_ context.Context, request string) error {
+			if w.fail != nil {
+				return w.fail
+			}
+			w.resumed = append(w.resumed, request)
 			return nil
 		},
 	}
@@ -204,4 +217,67 @@ func TestEventsAndContinuation(t *testing.T) {
 	w.look(giant.Wait)
 	w.look(giant.Wait)
 	w.expect("closing", w.closing, "events-20261123 1")
+}
+
+func (w *watch) looks(n int) {
+	w.t.Helper()
+	for range n {
+		w.look(giant.Wait)
+	}
+}
+
+// A run whose finder died is gone on with after half an hour, also when no schedule ticks; when that helps five times not, the
+// run has failed.
+func TestAFinderThatDied(t *testing.T) {
+	w := newWatch(t)
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "one", State: run.Finding, Started: w.now}))
+	alive := func() {
+		_, held, err := w.runs.Lease(t.Context(), pass.LeaseName, "i-1", w.now, 10*time.Minute)
+		if err != nil || !held {
+			t.Fatalf("the finder cannot renew its lease: %v", err)
+		}
+	}
+	for range 60 { // as long as a finder is at work, nobody else is started
+		alive()
+		w.look(giant.Wait)
+	}
+	w.looks(39) // ten minutes until the lease ends, and half an hour
+	w.expect("resumed too early", w.resumed)
+	w.looks(2)
+	w.expect("resumed", w.resumed, "resume-pass-1-one-1")
+	w.looks(28)
+	alive()
+	w.look(giant.Wait)
+	w.looks(39)
+	w.expect("the second died later", w.resumed, "resume-pass-1-one-1")
+	for range 6 * 31 {
+		a, err := w.h.Handle(t.Context(), w.state)
+		must(t, err)
+		w.state, w.now = a.Execution, w.now.Add(time.Minute)
+	}
+	w.expect("resumed in all", w.resumed, "resume-pass-1-one-1", "resume-pass-1-one-2", "resume-pass-1-one-3", "resume-pass-1-one-4", "resume-pass-1-one-5")
+	if r, err := w.runs.Get(t.Context(), "one"); err != nil || r.State != run.Failed || !strings.Contains(r.Error, "5 others") || w.told[len(w.told)-1] != "RunClosed one FAILED" {
+		t.Errorf("the run is %+v, %v; told %q", r, err, w.told)
+	}
+	if _, held, err := w.runs.Lease(t.Context(), pass.LeaseName, "i-2", w.now, time.Minute); err != nil || !held {
+		t.Errorf("looking who is at work left the lease taken: %v", err)
+	}
+}
+
+// While the task is paused its runs wait: no finder is started for them, and none counts as silent.
+func TestAPause(t *testing.T) {
+	w := newWatch(t)
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "copying", State: run.Copying, Started: w.now}))
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "finding", State: run.Finding, Started: w.now}))
+	must(t, w.runs.SetPaused(t.Context(), true, w.now))
+	w.looks(120)
+	w.expect("closing", w.closing)
+	w.expect("resumed", w.resumed)
+	must(t, w.runs.SetPaused(t.Context(), false, w.now))
+	w.looks(2)
+	w.expect("closing", w.closing, "copying 1")
+	w.looks(27)
+	w.expect("resumed", w.resumed)
+	w.looks(2)
+	w.expect("resumed", w.resumed, "resume-pass-1-finding-1")
 }

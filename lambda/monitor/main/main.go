@@ -36,7 +36,7 @@ func main() {
 	services := monitoraws.Open(cfg, os.Getenv(wiring.EnvFinderLaunch))
 	table := os.Getenv(wiring.EnvRuns)
 	h := &monitor.Handler{
-		StackName: os.Getenv(wiring.EnvStack), StackID: os.Getenv(wiring.EnvStackID), Tell: services.Tell, Close: services.Close, Log: log, Now: time.Now,
+		StackName: os.Getenv(wiring.EnvStack), StackID: os.Getenv(wiring.EnvStackID), Tell: services.Tell, Close: services.Close, Resume: services.Resume, Log: log, Now: time.Now,
 		Closing: closing.Config{Runs: runaws.Open(cfg, table, retry.Policy{}), Queue: q, Uploads: multipartaws.Open(cfg, table, retry.Policy{})},
 	}
 	lambda.Start(h.Handle)

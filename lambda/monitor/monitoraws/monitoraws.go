@@ -77,8 +77,17 @@ func (s *Services) Tell(ctx context.Context, events []monitor.Event) error {
 }
 
 // Close has a finder started that closes a run.
-func (s *Services) Close(ctx context.Context, runID string, try int) error {
-	payload, err := json.Marshal(finderlaunch.Request{Mode: finderlaunch.Close, Run: runID, ID: fmt.Sprintf("close-%s-%d", runID, try)})
+func (s *Services) Close(ctx context.Context, runID, request string) error {
+	return s.launch(ctx, finderlaunch.Request{Mode: finderlaunch.Close, Run: runID, ID: request})
+}
+
+// Resume has a finder started that goes on with the run that broke off.
+func (s *Services) Resume(ctx context.Context, request string) error {
+	return s.launch(ctx, finderlaunch.Request{Mode: finderlaunch.Pass, ID: request})
+}
+
+func (s *Services) launch(ctx context.Context, r finderlaunch.Request) error {
+	payload, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}

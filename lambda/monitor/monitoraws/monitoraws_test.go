@@ -110,7 +110,7 @@ func TestABusThatFails(t *testing.T) {
 }
 
 // A finder is asked for so that one request starts one, and an error of its launcher is one of ours.
-func TestClose(t *testing.T) {
+func TestFindersAreAskedFor(t *testing.T) {
 	status, header, body := http.StatusOK, http.Header{}, `{}`
 	var path string
 	var payload []byte
@@ -118,22 +118,28 @@ func TestClose(t *testing.T) {
 		path, payload = r.HTTP.URL.Path, r.Body
 		return status, header, body
 	}), "launcher")
-	if err := s.Close(t.Context(), "run-1", 2); err != nil || !strings.Contains(path, "/functions/launcher/invocations") {
+	if err := s.Close(t.Context(), "run-1", "close-2"); err != nil || !strings.Contains(path, "/functions/launcher/invocations") {
 		t.Errorf("%s: %v", path, err)
 	}
 	r, err := finderlaunch.Parse(payload)
-	if err != nil || r != (finderlaunch.Request{Mode: finderlaunch.Close, Run: "run-1", ID: "close-run-1-2"}) {
+	if err != nil || r != (finderlaunch.Request{Mode: finderlaunch.Close, Run: "run-1", ID: "close-2"}) {
+		t.Errorf("asked for %s: %v", payload, err)
+	}
+	if err := s.Resume(t.Context(), "resume-1"); err != nil {
+		t.Error(err)
+	}
+	if r, err = finderlaunch.Parse(payload); err != nil || r != (finderlaunch.Request{Mode: finderlaunch.Pass, ID: "resume-1"}) {
 		t.Errorf("asked for %s: %v", payload, err)
 	}
 	header.Set("X-Amz-Function-Error", "Unhandled")
 	body = `{"errorMessage":"no capacity"}`
-	if err := s.Close(t.Context(), "run-1", 3); err == nil || !strings.Contains(err.Error(), "no capacity") {
+	if err := s.Close(t.Context(), "run-1", "close-3"); err == nil || !strings.Contains(err.Error(), "no capacity") {
 		t.Errorf("the launcher failed: %v", err)
 	}
 	status, body = http.StatusNotFound, `{"Type":"User","Message":"no such function"}`
 	header.Del("X-Amz-Function-Error")
 	var unwrapped interface{ HTTPStatusCode() int }
-	if err := s.Close(t.Context(), "run-1", 4); !errors.As(err, &unwrapped) || unwrapped.HTTPStatusCode() != http.StatusNotFound {
+	if err := s.Close(t.Context(), "run-1", "close-4"); !errors.As(err, &unwrapped) || unwrapped.HTTPStatusCode() != http.StatusNotFound {
 		t.Errorf("there is no launcher: %v", err)
 	}
 }
