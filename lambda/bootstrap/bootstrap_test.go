@@ -109,7 +109,7 @@ func TestLooks(t *testing.T) {
 	aws.CreateTable("runs", awssim.Index{Hash: "PK", Range: "SK"}, nil)
 	env := []string{"AWS_ENDPOINT_URL=" + aws.URL(), wiring.EnvQueue + "=" + q.URL(), wiring.EnvRuns + "=runs", wiring.EnvFinderLaunch + "=launch"}
 	for name, event := range map[string]string{
-		wiring.Multipart: `{"upload":"u","continuation":0,"ticks":0}`, wiring.Monitor: `{"begun":"e-1","continuation":0,"looks":0}`,
+		wiring.Multipart: `{"upload":"u","continuation":0,"ticks":0}`, wiring.Monitor: `{"begun":"e-1","continuation":0,"looks":29}`,
 	} {
 		answer, failed := invoke(t, name, event, env...)
 		var a struct{ Verdict string }
