@@ -1,0 +1,201 @@
+package task
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// State is where a task is in its life.
+type State string
+
+// The states.
+const (
+	Draft      State = "DRAFT"       // filled in, not created: what a clone begins as
+	Starting   State = "STARTING"    // its stack is being created
+	InProgress State = "IN_PROGRESS" // it makes its runs
+	Paused     State = "PAUSED"      // its stack is there, and nothing new is begun
+	Updating   State = "UPDATING"    // its stack is being changed
+	Done       State = "DONE"        // a one-time task whose run is closed by proof
+	Stopping   State = "STOPPING"    // its stack is being deleted
+	Stopped    State = "STOPPED"     // its stack is gone; the record stays
+	Errored    State = "ERROR"       // something failed; Reason and NextStep say what, and what to do
+)
+
+// States are all states that a stored task can have.
+func States() []State {
+	return []State{Starting, InProgress, Paused, Updating, Done, Stopping, Stopped, Errored}
+}
+
+// Valid reports whether the state is one of a stored task.
+func (s State) Valid() bool { return slices.Contains(States(), s) }
+
+// Busy reports whether an operation on the stack is under way.
+func (s State) Busy() bool { return s == Starting || s == Updating || s == Stopping }
+
+// HasStack reports whether the task's stack is there, as far as the hub knows.
+func (t *Task) HasStack() bool { return t.Stack.ID != "" }
+
+// action is something that a person asks for.
+type action string
+
+const (
+	edit    action = "edited"
+	stop    action = "stopped"
+	remove  action = "deleted"
+	pause   action = "paused"
+	resume  action = "resumed"
+	runNow  action = "run"
+	redo    action = "asked to retry objects"
+	examine action = "checked or planned"
+)
+
+// allowed are the states from which a task can be asked for something.
+var allowed = map[action][]State{
+	edit:    {InProgress, Paused, Done, Errored},
+	stop:    {Starting, InProgress, Paused, Updating, Done, Errored},
+	remove:  {Stopped, Errored},
+	pause:   {InProgress},
+	resume:  {Paused},
+	runNow:  {InProgress, Done},
+	redo:    {InProgress, Done},
+	examine: {InProgress, Paused, Done},
+}
+
+// may returns why a task in its state cannot be asked for something; nil when it can.
+func (t *Task) may(a action) error {
+	refuse := func(why, next string) error {
+		return &Error{Code: WrongState, Message: fmt.Sprintf("task %q cannot be %s: %s", t.Name, a, why), Field: "id", Value: t.ID, Next: next}
+	}
+	switch {
+	case a == remove && t.State == Errored && t.HasStack():
+		return refuse("its stack "+t.Stack.Name+" is still there", "stop the task first, which deletes the stack")
+	case a == edit && t.State == Errored && !t.HasStack():
+		return refuse("it has no stack that could be changed", "clone the task, or delete it")
+	case slices.Contains(allowed[a], t.State):
+		return nil
+	case t.State.Busy():
+		return refuse(fmt.Sprintf("it is %s", t.State), "wait until this is done; the task's page shows how far it is")
+	case a == remove:
+		return refuse(fmt.Sprintf("it is %s", t.State), "stop the task first, which deletes its stack")
+	case t.State == Paused && (a == runNow || a == redo):
+		return refuse("it is PAUSED", "resume the task; that begins with a pass")
+	}
+	return refuse(fmt.Sprintf("it is %s; allowed in %s", t.State, words(allowed[a])), "look at the task's state and reason")
+}
+
+func words(states []State) string {
+	text := ""
+	for i, s := range states {
+		switch {
+		case i > 0 && i == len(states)-1:
+			text += " and "
+		case i > 0:
+			text += ", "
+		}
+		text += string(s)
+	}
+	return text
+}
+
+// Outcome is the end of an operation.
+type Outcome struct {
+	Operation string // its id
+	OK        bool
+	// Gone says that there is no stack any more: it was deleted, or it never came to be.
+	Gone    bool
+	StackID string
+	Outputs map[string]string
+	// RolledBack says that a failed update left the stack as it was before.
+	RolledBack bool
+	Reason     string // why it failed: the first resource that did, and what it said
+	NextStep   string
+}
+
+// Settle brings the end of an operation into the task, and reports whether it did: the end of an operation that is no longer
+// the task's, because a newer one took its place, changes nothing.
+func (t *Task) Settle(o Outcome, now time.Time) bool {
+	op := t.Operation
+	if op == nil || op.ID != o.Operation {
+		return false
+	}
+	t.Operation, t.Updated = nil, now
+	t.Reason, t.NextStep = o.Reason, o.NextStep
+	if o.StackID != "" {
+		t.Stack.ID = o.StackID
+	}
+	if o.Outputs != nil {
+		t.Stack.Outputs = o.Outputs
+	}
+	if o.Gone {
+		t.Stack.ID, t.Stack.Outputs = "", nil
+	}
+	switch {
+	case o.OK:
+		t.State, t.Reason, t.NextStep = op.After, "", ""
+	case op.Kind == Update && op.Undo != nil && o.RolledBack:
+		t.State, t.Settings, t.PluginVersion = op.After, *op.Undo, op.UndoVersion
+	case op.Kind == Update && op.Undo != nil:
+		t.State, t.Settings, t.PluginVersion = Errored, *op.Undo, op.UndoVersion
+	default:
+		t.State = Errored
+	}
+	return true
+}
+
+// Progress is what a run told of itself, at a time.
+type Progress struct {
+	Run
+	Proved       bool
+	Remaining    map[string]int64 // what differs without a reason on record, by decision
+	Named, Newer int64
+}
+
+// Observe brings what a run told of itself into the task, and reports whether anything changed: what is older than what is
+// known changes nothing, in whatever order it comes.
+func (t *Task) Observe(p Progress, now time.Time) bool {
+	if last := t.LastRun; last != nil && !p.Run.after(last) {
+		return false
+	}
+	r := p.Run
+	t.LastRun = &r
+	switch {
+	case r.State == run.Failed:
+		t.Health = Failing
+	case r.Finished.IsZero() || r.State == run.Skipped:
+	default:
+		t.closed(p, now)
+	}
+	return true
+}
+
+// after reports whether a run's news are newer than those known.
+func (r *Run) after(known *Run) bool {
+	if r.ID != known.ID {
+		return r.Started.After(known.Started) || r.Started.Equal(known.Started) && r.ID > known.ID
+	}
+	if r.Finished.IsZero() != known.Finished.IsZero() {
+		return known.Finished.IsZero()
+	}
+	return r.Told.After(known.Told)
+}
+
+// closed brings the proof of a run into the task.
+func (t *Task) closed(p Progress, now time.Time) {
+	left := int64(0)
+	for _, n := range p.Remaining {
+		left += n
+	}
+	t.Health = Healthy
+	if p.Failed > 0 || left > 0 || !p.Proved {
+		t.Health = Attention
+	}
+	if p.Proved {
+		t.Agreement = Agreement{AsOf: p.Started, InSync: left == 0, Behind: left + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
+	}
+	if p.Proved && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
+		t.State, t.Updated = Done, now
+	}
+}

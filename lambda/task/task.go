@@ -1,0 +1,159 @@
+// Package task is the domain of the hub: tasks, their life, who may do what with them, and the ports to what stores and runs
+// them. It knows no cloud. One Service answers the API, in Lambda and on one machine alike.
+package task
+
+import (
+	"maps"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// Task is one configured transfer.
+type Task struct {
+	ID       string // t- and 16 letters and digits
+	Revision int64  // grows by one with each write
+	Settings
+	Type          string // of the plugin: S3
+	PluginVersion string // of the stack's template
+	State         State
+	Reason        string // why the task is in ERROR, or what the latest operation could not do; "" when all is well
+	NextStep      string // what to do about Reason
+	Stack         Stack
+	Operation     *Operation // what is under way with the stack; nil: nothing
+	Health        Health
+	LastRun       *Run // the run that was told of last
+	Agreement     Agreement
+	Plan, Check   *Request // the last ones asked for
+	CreatedBy     string
+	UpdatedBy     string
+	Created       time.Time
+	Updated       time.Time // by a person or by the end of an operation; not by a run
+	ClientToken   string    // of the creation
+}
+
+// Settings are what a person says of a task.
+type Settings struct {
+	Name        string
+	Description string
+	Labels      map[string]string
+	Parameters  map[string]string // as they were given, by the names of the plugin's contract
+	Schedule    Schedule          // follows from the parameters
+}
+
+// Schedule says when passes are made.
+type Schedule struct {
+	Kind       ScheduleKind
+	Expression string // EventBridge cron or rate; "" when Kind is Once
+	Events     bool   // changes at the source are followed as they happen, too
+}
+
+// ScheduleKind tells one-time tasks from others.
+type ScheduleKind string
+
+// The kinds of schedules.
+const (
+	Once      ScheduleKind = "ONCE"
+	Scheduled ScheduleKind = "SCHEDULED"
+)
+
+// Stack is the plugin stack of a task.
+type Stack struct {
+	Name    string // derived from the task's id; known before there is a stack
+	ID      string // ARN; "" when there is none
+	Outputs map[string]string
+}
+
+// Operation is what is under way with a task's stack. Its end is told by Settle.
+type Operation struct {
+	ID    string // of the workflow's execution: the same for every attempt to begin it
+	Kind  Kind
+	Begun time.Time
+	By    string
+	// After is the state that follows success.
+	After State
+	// Undo are the settings to go back to when an update fails; nil for other operations.
+	Undo        *Settings
+	UndoVersion string
+}
+
+// Kind is what an operation does to a stack.
+type Kind string
+
+// The kinds of operations.
+const (
+	Create Kind = "CREATE"
+	Update Kind = "UPDATE"
+	Delete Kind = "DELETE"
+)
+
+// Health is how a task is doing, beside its state.
+type Health string
+
+// The healths. The zero value is Unknown: no run was told of yet.
+const (
+	Unknown   Health = ""
+	Healthy   Health = "HEALTHY"
+	Attention Health = "ATTENTION" // objects failed, or both ends differ after the last run
+	Failing   Health = "FAILING"   // the last run itself failed
+)
+
+// Run is what the hub keeps of a task's latest run. All of it is in the run's own record, too.
+type Run struct {
+	ID       string
+	Trigger  string
+	State    run.State
+	Started  time.Time
+	Finished time.Time // zero while it goes on
+	Queued   int64     // objects that the finder asked for
+	Settled  int64     // of those, how many have an outcome
+	Copied   int64
+	Bytes    int64 // copied
+	Failed   int64
+	Told     time.Time // when this was so
+	Error    string
+}
+
+// Agreement is what the last proof has shown.
+type Agreement struct {
+	AsOf    time.Time // when the proved run began: everything written before is accounted for; zero: nothing is proved
+	InSync  bool      // nothing was left different without a reason on record
+	Behind  int64     // objects that differed
+	Named   int64     // of those, how many the ledger gives a reason for
+	RunID   string
+	Checked time.Time // when the proof was made
+}
+
+// Request is a check or a plan that was asked for.
+type Request struct {
+	ID    string
+	Asked time.Time
+	By    string
+}
+
+// Clone returns a copy that shares nothing.
+func (t *Task) Clone() Task {
+	c := *t
+	c.Settings = t.Settings.clone()
+	c.Stack.Outputs = maps.Clone(t.Stack.Outputs)
+	c.LastRun, c.Plan, c.Check = copied(t.LastRun), copied(t.Plan), copied(t.Check)
+	if c.Operation = copied(t.Operation); c.Operation != nil && c.Operation.Undo != nil {
+		undo := c.Operation.Undo.clone()
+		c.Operation.Undo = &undo
+	}
+	return c
+}
+
+func (s *Settings) clone() Settings {
+	c := *s
+	c.Labels, c.Parameters = maps.Clone(s.Labels), maps.Clone(s.Parameters)
+	return c
+}
+
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
