@@ -15,7 +15,7 @@ const (
 	Invalid         Code = "INVALID"         // an argument; Field, Value and Message say which and what is allowed
 	NotFound        Code = "NOT_FOUND"       // there is no such task, or none any more
 	WrongState      Code = "WRONG_STATE"     // the task cannot do this now
-	Conflict        Code = "CONFLICT"        // somebody changed the task meanwhile, or the name or client token is taken
+	Conflict        Code = "CONFLICT"        // somebody changed the task meanwhile, or the client token was used for another
 	Forbidden       Code = "FORBIDDEN"       // the caller's role is too low
 	Unauthenticated Code = "UNAUTHENTICATED" // nobody is signed in
 	Unavailable     Code = "UNAVAILABLE"     // something that is needed does not answer; try again

@@ -159,6 +159,8 @@ type Line struct {
 type Metrics interface {
 	// Series returns the lines of a chart. Points lie Step apart, a whole number of minutes, at most 1,500 of them.
 	Series(ctx context.Context, t Task, set MetricSet, from, to time.Time) ([]Series, error)
+	// Total is Series over all tasks of the hub together.
+	Total(ctx context.Context, set MetricSet, from, to time.Time) ([]Series, error)
 }
 
 // MetricSet is what belongs into one chart.

@@ -36,6 +36,23 @@ type Store interface {
 	Count(ctx context.Context) (map[State]int64, error)
 	// Audit returns entries of a task, the newest first.
 	Audit(ctx context.Context, id string, first int, after string) (Entries, error)
+	// Preferences returns what the hub was told last; the zero value when it never was.
+	Preferences(ctx context.Context) (Preferences, error)
+	// SetPreferences replaces those whose revision is p.Revision by p, with the revision one higher, and returns them as they
+	// are stored; ErrConflict when the stored revision is another. The entry's task is PreferencesID.
+	SetPreferences(ctx context.Context, p Preferences, e Entry) (Preferences, error)
+}
+
+// PreferencesID stands for the hub's preferences in the audit.
+const PreferencesID = "hub"
+
+// Preferences are settings of the hub itself.
+type Preferences struct {
+	Revision int64
+	// Defaults are values that forms begin with, by the type of the plugin and the name of the parameter.
+	Defaults map[string]map[string]string
+	Updated  time.Time
+	By       string
 }
 
 // Query asks for tasks.
@@ -45,6 +62,7 @@ type Query struct {
 	States     []State // empty: all
 	Type       string  // of the plugin; empty: all
 	Text       string  // that the name, the description or a label contains, in any case; empty: all
+	Attention  bool    // only those in ERROR, and those whose health is neither Healthy nor Unknown
 	First      int     // 1 to MaxPage
 	After      string  // cursor; empty: from the beginning
 }

@@ -202,6 +202,8 @@ type Store interface {
 	Get(ctx context.Context, id string) (Run, error)
 	// Latest returns up to limit runs, the newest first (by Started, then ID).
 	Latest(ctx context.Context, limit int) ([]Run, error)
+	// Before returns up to limit of the runs that come after a run, there or not, in the order of Latest.
+	Before(ctx context.Context, started time.Time, id string, limit int) ([]Run, error)
 
 	// PutCounters writes a worker's totals for a run, unless a record with a higher Seq is there.
 	PutCounters(ctx context.Context, runID string, c Counters) error

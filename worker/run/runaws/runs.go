@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -146,12 +147,23 @@ const maxBatch = 100
 
 // Latest implements run.Store.
 func (s *Runs) Latest(ctx context.Context, limit int) ([]run.Run, error) {
+	return s.list(ctx, limit, "PK = :p", map[string]types.AttributeValue{":p": text("RUNS")})
+}
+
+// Before implements run.Store.
+func (s *Runs) Before(ctx context.Context, started time.Time, id string, limit int) ([]run.Run, error) {
+	place := placeOf(run.Run{Started: started, ID: id})
+	return s.list(ctx, limit, "PK = :p AND SK < :s", map[string]types.AttributeValue{":p": text("RUNS"), ":s": text(place)})
+}
+
+// list returns up to limit runs, the newest first.
+func (s *Runs) list(ctx context.Context, limit int, where string, values map[string]types.AttributeValue) ([]run.Run, error) {
 	var out []run.Run
 	var start map[string]types.AttributeValue
 	for len(out) < limit {
 		page, err := s.query(ctx, &dynamodb.QueryInput{
-			KeyConditionExpression:    aws.String("PK = :p"),
-			ExpressionAttributeValues: map[string]types.AttributeValue{":p": text("RUNS")},
+			KeyConditionExpression:    aws.String(where),
+			ExpressionAttributeValues: values,
 			ScanIndexForward:          aws.Bool(false),
 			Limit:                     aws.Int32(int32(min(limit-len(out), maxBatch))),
 			ExclusiveStartKey:         start,

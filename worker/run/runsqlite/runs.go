@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 	"github.com/datatransferhub/dth/worker/run"
@@ -98,6 +99,12 @@ func (s *Runs) Get(ctx context.Context, id string) (run.Run, error) {
 // Latest implements run.Store.
 func (s *Runs) Latest(ctx context.Context, limit int) ([]run.Run, error) {
 	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? ORDER BY started DESC, id DESC LIMIT ?`, s.task, limit)
+}
+
+// Before implements run.Store.
+func (s *Runs) Before(ctx context.Context, started time.Time, id string, limit int) ([]run.Run, error) {
+	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT ?`,
+		s.task, started.UnixNano(), id, limit)
 }
 
 // PutCounters implements run.Store.

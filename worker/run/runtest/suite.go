@@ -138,6 +138,21 @@ func latest(t *testing.T, s run.Store) {
 			t.Errorf("the latest %d: %s", limit, diff)
 		}
 	}
+	var paged []string
+	for at, id := start().Add(time.Hour), ""; ; {
+		got, err := s.Before(t.Context(), at, id, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			break
+		}
+		paged = append(paged, ids(got)...)
+		at, id = got[len(got)-1].Started, got[len(got)-1].ID
+	}
+	if diff := cmp.Diff([]string{"r2", "r0", "r5", "r4", "r3", "r1"}, paged); diff != "" {
+		t.Errorf("page by page: %s", diff)
+	}
 }
 
 func update(t *testing.T, s run.Store) {

@@ -1,0 +1,253 @@
+package task
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// RunDetail is a run with the counters of all its workers.
+type RunDetail struct {
+	run.Run
+	Totals  run.Totals
+	Settled int64
+}
+
+// RunPage is a page of runs, the newest first.
+type RunPage struct {
+	Runs []RunDetail
+	Next string
+}
+
+// Runs returns the runs of a task, the newest first.
+func (s *Service) Runs(ctx context.Context, c Caller, id string, first int, after string) (RunPage, error) {
+	first, err := clamp(first, 25, MaxPage)
+	if err != nil {
+		return RunPage{}, err
+	}
+	from, err := parseRunCursor(after)
+	if err != nil {
+		return RunPage{}, s.failed("", err)
+	}
+	var page RunPage
+	err = s.records(ctx, c, id, func(_ Task, r Records) error {
+		runs, err := from.read(ctx, r.Runs, first+1)
+		if err != nil {
+			return err
+		}
+		if len(runs) > first {
+			runs = runs[:first]
+			page.Next = runCursor{runs[first-1].Started, runs[first-1].ID}.String()
+		}
+		for i := range runs {
+			detail, err := counted(ctx, r, runs[i])
+			if err != nil {
+				return err
+			}
+			page.Runs = append(page.Runs, detail)
+		}
+		return nil
+	})
+	return page, err
+}
+
+// runCursor is the place of a run in the list of a task's runs.
+type runCursor struct {
+	started time.Time
+	id      string
+}
+
+func (c runCursor) String() string {
+	return base64.RawURLEncoding.EncodeToString([]byte(c.started.UTC().Format(time.RFC3339Nano) + " " + c.id))
+}
+
+func parseRunCursor(text string) (c runCursor, err error) {
+	if text == "" {
+		return c, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	started, id, _ := strings.Cut(string(raw), " ")
+	if err == nil {
+		c.started, err = time.Parse(time.RFC3339Nano, started)
+	}
+	if c.id = id; err != nil || id == "" {
+		return c, ErrCursor
+	}
+	return c, nil
+}
+
+func (c runCursor) read(ctx context.Context, runs run.Store, limit int) ([]run.Run, error) {
+	if c.id == "" {
+		return runs.Latest(ctx, limit)
+	}
+	return runs.Before(ctx, c.started, c.id, limit)
+}
+
+// RunOf returns one run of a task.
+func (s *Service) RunOf(ctx context.Context, c Caller, id, runID string) (RunDetail, error) {
+	var detail RunDetail
+	err := s.records(ctx, c, id, func(_ Task, r Records) error {
+		found, err := r.Runs.Get(ctx, runID)
+		if errors.Is(err, run.ErrNotFound) {
+			return &Error{Code: NotFound, Field: "runId", Value: runID, Message: "the task has no such run", Next: "look at the list of its runs"}
+		}
+		if err != nil {
+			return err
+		}
+		detail, err = counted(ctx, r, found)
+		return err
+	})
+	return detail, err
+}
+
+func counted(ctx context.Context, r Records, found run.Run) (RunDetail, error) {
+	all, err := r.Runs.Counters(ctx, found.ID)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	return RunDetail{Run: found, Totals: run.Total(all), Settled: run.Settled(all)}, nil
+}
+
+// ObjectQuery asks for failed objects.
+type ObjectQuery struct {
+	Class     string // of the error; "": all
+	KeyPrefix string
+	First     int // 1 to MaxObjects
+	After     string
+}
+
+// MaxObjects is the longest page of objects.
+const MaxObjects = 500
+
+// objectReads bounds what one page of objects reads, whatever the filter.
+const objectReads = 5
+
+// Objects returns failed objects: by class, and in the order of their keys within one. A page may be short although more
+// follow.
+func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuery) (ledger.Page, error) {
+	first, err := clamp(q.First, 50, MaxObjects)
+	if err != nil {
+		return ledger.Page{}, err
+	}
+	if q.Class != "" && !class.MatchString(q.Class) {
+		return ledger.Page{}, invalid("errorClass", q.Class, "allowed are the classes of this task's failed objects")
+	}
+	if _, err := ledger.ParseCursor(q.After); err != nil {
+		return ledger.Page{}, s.failed("", fmt.Errorf("%w: %w", ErrCursor, err))
+	}
+	var page ledger.Page
+	err = s.records(ctx, c, id, func(_ Task, r Records) error {
+		page.Next = q.After
+		for range objectReads {
+			more, err := r.Objects.Failures(ctx, q.Class, first-len(page.Records), page.Next)
+			if err != nil {
+				return err
+			}
+			for i := range more.Records {
+				if strings.HasPrefix(more.Records[i].Key, q.KeyPrefix) {
+					page.Records = append(page.Records, more.Records[i])
+				}
+			}
+			if page.Next = more.Next; more.Next == "" || len(page.Records) >= first {
+				return nil
+			}
+		}
+		return nil
+	})
+	return page, err
+}
+
+// Object returns what became of one object.
+func (s *Service) Object(ctx context.Context, c Caller, id, key string) (ledger.Record, error) {
+	if key == "" || len(key) > 1024 || !utf8.ValidString(key) {
+		return ledger.Record{}, invalid("key", key, "a key has 1 to 1024 bytes of UTF-8")
+	}
+	var record ledger.Record
+	err := s.records(ctx, c, id, func(_ Task, r Records) error {
+		found, err := r.Objects.Get(ctx, []string{key})
+		if err != nil {
+			return err
+		}
+		var there bool
+		if record, there = found[key]; !there {
+			return &Error{Code: NotFound, Field: "key", Value: key, Message: "the task has no record of this object", Next: "only objects that differed once have one"}
+		}
+		return nil
+	})
+	return record, err
+}
+
+// records opens what a task's stack has on record.
+func (s *Service) records(ctx context.Context, c Caller, id string, with func(Task, Records) error) error {
+	t, err := s.Get(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	if !t.HasStack() {
+		return t.noStack()
+	}
+	r, err := s.Engine.Records(ctx, t)
+	if err != nil {
+		return s.failed("opening the task's records", err)
+	}
+	if r.Close != nil {
+		defer r.Close()
+	}
+	if err := with(t, r); err != nil {
+		return s.failed("reading the task's records", err)
+	}
+	return nil
+}
+
+func (t *Task) noStack() error {
+	return &Error{
+		Code: WrongState, Field: "id", Value: t.ID, Message: fmt.Sprintf("the task is %s and has no stack, where this would be on record", t.State),
+		Next: "the task's audit tells what became of it",
+	}
+}
+
+// CheckAnswer returns what the latest check found; nil when none was asked for.
+func (s *Service) CheckAnswer(ctx context.Context, c Caller, id string) (*Answer, error) {
+	return s.answer(ctx, c, id, func(t *Task) *Request { return t.Check })
+}
+
+// PlanAnswer returns what the latest plan found; nil when none was asked for.
+func (s *Service) PlanAnswer(ctx context.Context, c Caller, id string) (*Answer, error) {
+	return s.answer(ctx, c, id, func(t *Task) *Request { return t.Plan })
+}
+
+// answerPatience is how long a check or plan may be without a sign of life.
+const answerPatience = 20 * time.Minute
+
+func (s *Service) answer(ctx context.Context, c Caller, id string, of func(*Task) *Request) (*Answer, error) {
+	t, err := s.Get(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	asked := of(&t)
+	if asked == nil {
+		return nil, nil
+	}
+	if !t.HasStack() {
+		return nil, t.noStack()
+	}
+	a, err := s.Engine.Answer(ctx, t, asked.ID)
+	if errors.Is(err, ErrNoAnswer) {
+		a = Answer{State: Running, Started: asked.Asked}
+		if s.Now().Sub(asked.Asked) > answerPatience {
+			a.State, a.Error = Broken, "nothing was heard of it; look at the finder's log, and start it again"
+		}
+		return &a, nil
+	}
+	if err != nil {
+		return nil, s.failed("reading the answer", err)
+	}
+	return &a, nil
+}
