@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/worker/retry"
 )
 
 // Plugin is a kind of transfer that the hub knows.
@@ -77,7 +79,7 @@ type CreateInput struct {
 // UpdateInput changes a task. What is nil stays.
 type UpdateInput struct {
 	ID          string
-	Revision    int64 // that the caller has seen; 0: any
+	Edition     int64 // that the caller has seen; 0: any
 	Name        *string
 	Description *string
 	Labels      map[string]string // all of them
@@ -111,7 +113,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 		after = Paused
 	}
 	t := Task{
-		ID: id, Revision: 1, Settings: settings.clone(), Type: plugin.Type, PluginVersion: plugin.Version, State: Starting,
+		ID: id, Revision: 1, Edition: 1, Settings: settings.clone(), Type: plugin.Type, PluginVersion: plugin.Version, State: Starting,
 		Stack: Stack{Name: StackName(id)}, CreatedBy: c.Name, UpdatedBy: c.Name, Created: now, Updated: now, ClientToken: in.ClientToken,
 	}
 	t.begin(Create, after, c, now)
@@ -150,39 +152,51 @@ func (s *Service) Update(ctx context.Context, c Caller, in UpdateInput) (Task, e
 	if err := c.need(Admin); err != nil {
 		return Task{}, err
 	}
-	t, err := s.get(ctx, in.ID)
-	if err != nil {
+	if _, err := s.get(ctx, in.ID); err != nil {
 		return Task{}, err
 	}
-	if in.Revision != 0 && in.Revision != t.Revision {
-		return Task{}, s.failed("", ErrConflict)
+	began := false
+	t, err := Amend(ctx, s.Store, in.ID, func(t *Task) (e *Entry, err error) {
+		e, began, err = s.update(t, c, in)
+		return e, err
+	})
+	if err != nil {
+		return Task{}, s.failed("saving the task", err)
+	}
+	if began {
+		s.start(ctx, t)
+	}
+	return t, nil
+}
+
+// update brings an update into a task, and reports whether it began an operation.
+func (s *Service) update(t *Task, c Caller, in UpdateInput) (e *Entry, began bool, err error) {
+	if in.Edition != 0 && in.Edition != t.Edition {
+		return nil, false, ErrConflict
 	}
 	plugin, err := s.plugin(t.Type)
 	if err != nil {
-		return Task{}, err
+		return nil, false, err
 	}
-	before := t.Settings.clone()
-	next, err := s.edited(plugin, t, in)
+	next, err := s.edited(plugin, *t, in)
 	if err != nil {
-		return Task{}, err
+		return nil, false, err
 	}
-	version := t.PluginVersion
+	before, version := t.Settings.clone(), t.PluginVersion
 	if in.Upgrade {
 		version = plugin.Version
 	}
-	now := s.Now().UTC()
-	t.Settings, t.UpdatedBy, t.Updated = next, c.Name, now
 	made := changes(before, next)
 	if version != t.PluginVersion {
 		made = append(made, Change{Field: "pluginVersion", Before: t.PluginVersion, After: version})
 	}
 	if len(made) == 0 {
-		return t, nil
+		return nil, false, nil
 	}
-	restack := !maps.Equal(before.Parameters, next.Parameters) || version != t.PluginVersion
-	if restack {
+	now := s.Now().UTC()
+	if began = !maps.Equal(before.Parameters, next.Parameters) || version != t.PluginVersion; began {
 		if err := t.may(edit); err != nil {
-			return Task{}, err
+			return nil, false, err
 		}
 		after := t.State
 		if after == Errored || after == Done && next.Schedule != before.Schedule {
@@ -192,7 +206,9 @@ func (s *Service) Update(ctx context.Context, c Caller, in UpdateInput) (Task, e
 		t.begin(Update, after, c, now)
 		t.Operation.Undo, t.Operation.UndoVersion, t.PluginVersion = &before, undo, version
 	}
-	return s.save(ctx, t, Entry{Task: t.ID, At: now, By: c.Name, Action: "edited", Changes: made}, restack)
+	t.Settings, t.UpdatedBy, t.Updated = next, c.Name, now
+	t.Edition++
+	return &Entry{Task: t.ID, At: now, By: c.Name, Action: "edited", Changes: made}, began, nil
 }
 
 // edited returns the settings that an update asks for.
@@ -217,52 +233,6 @@ func (s *Service) edited(plugin Plugin, t Task, in UpdateInput) (Settings, error
 		return next, fieldErrors("parameters.", err)
 	}
 	return next.clone(), nil
-}
-
-// Stop deletes a task's stack; the record stays.
-func (s *Service) Stop(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, Admin, id, stop, func(t *Task, now time.Time) (Entry, error) {
-		t.begin(Delete, Stopped, c, now)
-		return Entry{Action: "stopped"}, nil
-	})
-}
-
-// change reads a task, changes it and writes it, with an operation when the change began one.
-func (s *Service) change(ctx context.Context, c Caller, role Role, id string, a action, with func(*Task, time.Time) (Entry, error)) (Task, error) {
-	if err := c.need(role); err != nil {
-		return Task{}, err
-	}
-	t, err := s.get(ctx, id)
-	if err != nil {
-		return Task{}, err
-	}
-	if err := t.may(a); err != nil {
-		return Task{}, err
-	}
-	before, now := t.Operation, s.Now().UTC()
-	from := t.State
-	e, err := with(&t, now)
-	if err != nil {
-		return Task{}, err
-	}
-	if t.State != from {
-		e.Changes = append(e.Changes, Change{Field: "state", Before: string(from), After: string(t.State)})
-	}
-	e.Task, e.At, e.By = id, now, c.Name
-	t.Updated, t.UpdatedBy = now, c.Name
-	return s.save(ctx, t, e, t.Operation != nil && t.Operation != before)
-}
-
-// save writes a task and begins its operation when it has a new one.
-func (s *Service) save(ctx context.Context, t Task, e Entry, begin bool) (Task, error) {
-	t, err := s.Store.Update(ctx, t, &e)
-	if err != nil {
-		return Task{}, s.failed("saving the task", err)
-	}
-	if begin {
-		s.start(ctx, t)
-	}
-	return t, nil
 }
 
 // start begins a task's operation. When that does not work, nothing is lost: the record says what is to be done, and the
@@ -335,6 +305,38 @@ func (s *Service) get(ctx context.Context, id string) (Task, error) {
 		return Task{}, s.failed("reading the task", err)
 	}
 	return t, nil
+}
+
+// changeTries bounds how often a change is made again because somebody else wrote the task at the same moment.
+const changeTries = 10
+
+// Amend reads a task, lets it be changed, and writes it; again when somebody else wrote it meanwhile. Without an entry and
+// without a change nothing is written. An error of with ends it and is returned as it is.
+func Amend(ctx context.Context, store Store, id string, with func(*Task) (*Entry, error)) (Task, error) {
+	for try := 1; ; try++ {
+		t, err := store.Get(ctx, id)
+		if err != nil {
+			return Task{}, err
+		}
+		before := t.Clone()
+		e, err := with(&t)
+		if err != nil {
+			return Task{}, err
+		}
+		if e == nil && reflect.DeepEqual(before, t) {
+			return t, nil
+		}
+		t, err = store.Update(ctx, t, e)
+		if err == nil {
+			return t, nil
+		}
+		if !errors.Is(err, ErrConflict) || try == changeTries {
+			return Task{}, err
+		}
+		if err := retry.Sleep(ctx, retry.Policy{Base: 5 * time.Millisecond, Cap: 500 * time.Millisecond}.Delay(try)); err != nil {
+			return Task{}, err
+		}
+	}
 }
 
 // failed turns an error of a port into one for callers.

@@ -135,10 +135,11 @@ func (t *Task) Settle(o Outcome, now time.Time) bool {
 	switch {
 	case o.OK:
 		t.State, t.Reason, t.NextStep = op.After, "", ""
-	case op.Kind == Update && op.Undo != nil && o.RolledBack:
-		t.State, t.Settings, t.PluginVersion = op.After, *op.Undo, op.UndoVersion
 	case op.Kind == Update && op.Undo != nil:
-		t.State, t.Settings, t.PluginVersion = Errored, *op.Undo, op.UndoVersion
+		t.Parameters, t.Schedule, t.PluginVersion = op.Undo.Parameters, op.Undo.Schedule, op.UndoVersion
+		if t.State = Errored; o.RolledBack {
+			t.State = op.After
+		}
 	default:
 		t.State = Errored
 	}

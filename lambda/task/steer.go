@@ -2,6 +2,9 @@ package task
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"fmt"
 	"regexp"
 	"time"
@@ -10,57 +13,130 @@ import (
 
 // Pause lets nothing new begin for a task. What is under way is finished or kept.
 func (s *Service) Pause(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, Operator, id, pause, func(t *Task, now time.Time) (Entry, error) {
-		if err := s.Engine.Pause(ctx, *t, t.request()); err != nil {
-			return Entry{}, s.failed("pausing the task", err)
-		}
-		t.State = Paused
-		return Entry{Action: "paused"}, nil
-	})
+	return s.change(ctx, c, wish{
+		role: Operator, action: pause, what: "paused", doing: "pausing the task",
+		ask: func(t Task, request string) error { return s.Engine.Pause(ctx, t, request) },
+		set: func(t *Task, _ time.Time, _ string) { t.State = Paused },
+	}, id, "")
 }
 
 // Resume lets a paused task go on; it begins with a pass.
 func (s *Service) Resume(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, Operator, id, resume, func(t *Task, now time.Time) (Entry, error) {
-		if err := s.Engine.Resume(ctx, *t, t.request()); err != nil {
-			return Entry{}, s.failed("resuming the task", err)
-		}
-		t.State = InProgress
-		return Entry{Action: "resumed"}, nil
-	})
+	return s.change(ctx, c, wish{
+		role: Operator, action: resume, what: "resumed", doing: "resuming the task",
+		ask: func(t Task, request string) error { return s.Engine.Resume(ctx, t, request) },
+		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
+	}, id, "")
 }
 
 // Run makes a pass now. A token makes the call safe to repeat.
 func (s *Service) Run(ctx context.Context, c Caller, id, token string) (Task, error) {
-	return s.change(ctx, c, Operator, id, runNow, func(t *Task, now time.Time) (Entry, error) {
-		request, err := t.named(token)
-		if err != nil {
-			return Entry{}, err
-		}
-		if err := s.Engine.Run(ctx, *t, request); err != nil {
-			return Entry{}, s.failed("starting a run", err)
-		}
-		t.State = InProgress
-		return Entry{Action: "run"}, nil
-	})
+	return s.change(ctx, c, wish{
+		role: Operator, action: runNow, what: "run", doing: "starting a run",
+		ask: func(t Task, request string) error { return s.Engine.Run(ctx, t, request) },
+		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
+	}, id, token)
 }
 
 // Retry queues failed objects again. A token makes the call safe to repeat.
 func (s *Service) Retry(ctx context.Context, c Caller, id string, r Retry, token string) (Task, error) {
+	if err := c.need(Operator); err != nil {
+		return Task{}, err
+	}
 	if err := r.check(); err != nil {
 		return Task{}, err
 	}
-	return s.change(ctx, c, Operator, id, redo, func(t *Task, now time.Time) (Entry, error) {
-		request, err := t.named(token)
-		if err != nil {
-			return Entry{}, err
+	return s.change(ctx, c, wish{
+		role: Operator, action: redo, what: "retried", doing: "retrying objects", note: r.words(),
+		ask: func(t Task, request string) error { return s.Engine.Retry(ctx, t, request, r) },
+		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
+	}, id, token)
+}
+
+// StartCheck looks with the task's own identity whether both ends can be used. CheckAnswer tells what it found.
+func (s *Service) StartCheck(ctx context.Context, c Caller, id string) (Task, error) {
+	return s.change(ctx, c, wish{
+		role: Operator, action: examine, what: "check started", doing: "starting the check",
+		ask: func(t Task, request string) error { return s.Engine.Check(ctx, t, request) },
+		set: func(t *Task, now time.Time, request string) { t.Check = &Request{ID: request, Asked: now, By: c.Name} },
+	}, id, "")
+}
+
+// StartPlan compares both ends and copies nothing. PlanAnswer tells what it found.
+func (s *Service) StartPlan(ctx context.Context, c Caller, id string) (Task, error) {
+	return s.change(ctx, c, wish{
+		role: Operator, action: examine, what: "plan started", doing: "starting the plan",
+		ask: func(t Task, request string) error { return s.Engine.Plan(ctx, t, request) },
+		set: func(t *Task, now time.Time, request string) { t.Plan = &Request{ID: request, Asked: now, By: c.Name} },
+	}, id, "")
+}
+
+// Stop deletes a task's stack; the record stays.
+func (s *Service) Stop(ctx context.Context, c Caller, id string) (Task, error) {
+	return s.change(ctx, c, wish{
+		role: Admin, action: stop, what: "stopped",
+		set: func(t *Task, now time.Time, _ string) { t.begin(Delete, Stopped, c, now) },
+	}, id, "")
+}
+
+// wish is something that a person asks of a task.
+type wish struct {
+	role   Role
+	action action
+	what   string // as the audit calls it
+	note   string
+	doing  string // what did not work when ask fails
+	// ask asks the engine, once; nil: nothing is asked of it. set brings it into the record, as often as others write at
+	// the same time.
+	ask func(t Task, request string) error
+	set func(t *Task, now time.Time, request string)
+}
+
+// change does what is asked of a task: the engine first, so that the record never says what is not so.
+func (s *Service) change(ctx context.Context, c Caller, w wish, id, token string) (Task, error) {
+	if err := c.need(w.role); err != nil {
+		return Task{}, err
+	}
+	request, err := requestID(id, token)
+	if err != nil {
+		return Task{}, err
+	}
+	t, err := s.get(ctx, id)
+	if err != nil {
+		return Task{}, err
+	}
+	if err := t.may(w.action); err != nil {
+		return Task{}, err
+	}
+	if w.ask != nil {
+		if err := w.ask(t, request); err != nil {
+			return Task{}, s.failed(w.doing, err)
 		}
-		if err := s.Engine.Retry(ctx, *t, request, r); err != nil {
-			return Entry{}, s.failed("retrying objects", err)
+	}
+	began := ""
+	t, err = Amend(ctx, s.Store, id, func(t *Task) (*Entry, error) {
+		if err := t.may(w.action); err != nil {
+			return nil, err
 		}
-		t.State = InProgress
-		return Entry{Action: "retried", Note: r.words()}, nil
+		from, now, op := t.State, s.Now().UTC(), t.Operation
+		w.set(t, now, request)
+		t.Updated, t.UpdatedBy = now, c.Name
+		if began = ""; t.Operation != op {
+			began = t.Operation.ID
+		}
+		e := Entry{Task: id, At: now, By: c.Name, Action: w.what, Note: w.note}
+		if t.State != from {
+			e.Changes = []Change{{Field: "state", Before: string(from), After: string(t.State)}}
+		}
+		return &e, nil
 	})
+	if err != nil {
+		return Task{}, s.failed("saving the task", err)
+	}
+	if began != "" {
+		s.start(ctx, t)
+	}
+	return t, nil
 }
 
 func (r Retry) check() error {
@@ -95,43 +171,16 @@ func (r Retry) words() string {
 	return "all failed objects"
 }
 
-// StartCheck looks with the task's own identity whether both ends can be used. Check tells what it found.
-func (s *Service) StartCheck(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, Operator, id, examine, func(t *Task, now time.Time) (Entry, error) {
-		request := t.request()
-		if err := s.Engine.Check(ctx, *t, request); err != nil {
-			return Entry{}, s.failed("starting the check", err)
-		}
-		t.Check = &Request{ID: request, Asked: now, By: c.Name}
-		return Entry{Action: "check started"}, nil
-	})
-}
-
-// StartPlan compares both ends and copies nothing. Plan tells what it found.
-func (s *Service) StartPlan(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, Operator, id, examine, func(t *Task, now time.Time) (Entry, error) {
-		request := t.request()
-		if err := s.Engine.Plan(ctx, *t, request); err != nil {
-			return Entry{}, s.failed("starting the plan", err)
-		}
-		t.Plan = &Request{ID: request, Asked: now, By: c.Name}
-		return Entry{Action: "plan started"}, nil
-	})
-}
-
-// request names something that is asked of the engine. It follows from the task's revision, so that two callers who ask at
-// the same moment ask for one thing, of which one is told to look again.
-func (t *Task) request() string { return fmt.Sprintf("%s-%d", t.ID, t.Revision) }
-
 var clientToken = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// named is request, by the caller's token where there is one.
-func (t *Task) named(token string) (string, error) {
+// requestID names something that is asked of a task: the same for the same token.
+func requestID(task, token string) (string, error) {
 	if token == "" {
-		return t.request(), nil
+		return "r-" + rand.Text()[:16], nil
 	}
 	if !clientToken.MatchString(token) {
 		return "", invalid("clientToken", token, "allowed are up to 64 letters, digits, dots, hyphens and underscores")
 	}
-	return t.ID + "-" + token, nil
+	sum := sha256.Sum256([]byte(task + "\x00" + token))
+	return "r-" + base32.StdEncoding.EncodeToString(sum[:10]), nil
 }

@@ -13,6 +13,7 @@ import (
 type Task struct {
 	ID       string // t- and 16 letters and digits
 	Revision int64  // grows by one with each write
+	Edition  int64  // grows by one with each change of the settings by a person
 	Settings
 	Type          string // of the plugin: S3
 	PluginVersion string // of the stack's template
@@ -72,7 +73,7 @@ type Operation struct {
 	By    string
 	// After is the state that follows success.
 	After State
-	// Undo are the settings to go back to when an update fails; nil for other operations.
+	// Undo are the settings whose parameters come back when an update fails; nil for other operations.
 	Undo        *Settings
 	UndoVersion string
 }
