@@ -176,8 +176,8 @@ func (m *machine) run(ctx context.Context, tasks []local.Task) error {
 }
 
 // changes reads the task file anew at every SIGHUP. A file with errors changes nothing.
-func (m *machine) changes(ctx context.Context, hangups <-chan os.Signal, own func([]local.Task) []local.Task) <-chan []local.Task {
-	changed := make(chan []local.Task)
+func (m *machine) changes(ctx context.Context, hangups <-chan os.Signal, own func([]local.Task) []local.Task) <-chan local.Change {
+	changed := make(chan local.Change)
 	go func() {
 		for {
 			select {
@@ -192,7 +192,7 @@ func (m *machine) changes(ctx context.Context, hangups <-chan os.Signal, own fun
 			}
 			m.screen.line("%s: %d tasks", m.options.tasks, len(tasks))
 			select {
-			case changed <- own(tasks):
+			case changed <- local.Change{Tasks: own(tasks)}:
 			case <-ctx.Done():
 				return
 			}

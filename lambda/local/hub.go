@@ -26,12 +26,21 @@ type Hub struct {
 	// Retry is the time until a task that failed as a whole is started again; 0 is ten seconds.
 	Retry time.Duration
 	Now   func() time.Time // nil: time.Now
+	// Requests are what people ask of tasks; nil: nobody asks for anything.
+	Requests Requests
 
 	// OnChange is told of every change of a task, OnClosed of every run that was proved, OnOutcome of every object. nil:
 	// nobody is.
 	OnChange  func(Status)
 	OnClosed  func(task string, r run.Run, counters []run.Counters)
 	OnOutcome func(task string, r ledger.Record)
+}
+
+// Change is a new list of tasks.
+type Change struct {
+	Tasks []Task
+	// Applied is closed when tasks that are gone or different have drained, and the new ones begin; nil: nobody waits for it.
+	Applied chan<- struct{}
 }
 
 // stacks are the tasks at work.
@@ -51,7 +60,7 @@ type running struct {
 // Run runs the tasks until ctx ends, or until all are through with one pass when Once is set. Each list that changed brings
 // replaces the one before: tasks that are gone or different are drained, new ones begin, the others go on undisturbed.
 // The error is that of tasks in Once mode.
-func (h *Hub) Run(ctx context.Context, tasks []Task, changed <-chan []Task) error {
+func (h *Hub) Run(ctx context.Context, tasks []Task, changed <-chan Change) error {
 	if h.Log == nil {
 		h.Log = slog.New(slog.DiscardHandler)
 	}
@@ -69,7 +78,10 @@ func (h *Hub) Run(ctx context.Context, tasks []Task, changed <-chan []Task) erro
 			s.replace(ctx, nil)
 			return errors.Join(failed, ctx.Err())
 		case next := <-changed:
-			s.replace(ctx, next)
+			s.replace(ctx, next.Tasks)
+			if next.Applied != nil {
+				close(next.Applied)
+			}
 		case r := <-s.ended:
 			delete(s.running, r.task.Name)
 			failed = errors.Join(failed, r.err)
@@ -156,7 +168,7 @@ func (h *Hub) stack(ctx context.Context, t Task) error {
 	}
 	s := &Stack{
 		Task: t, Parts: parts, Version: h.Version, Log: h.Log.With("task", t.Name), Once: h.Once, Beat: h.Beat, Now: h.Now,
-		OnChange: h.OnChange, OnClosed: h.OnClosed, OnOutcome: h.OnOutcome,
+		OnChange: h.OnChange, OnClosed: h.OnClosed, OnOutcome: h.OnOutcome, Requests: h.Requests,
 	}
 	return s.Run(ctx)
 }

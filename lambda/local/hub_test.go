@@ -141,7 +141,7 @@ func (d *desk) hub() *local.Hub {
 }
 
 // start runs a hub until the returned function is called, or the test ends.
-func (d *desk) start(h *local.Hub, changed <-chan []local.Task, tasks ...local.Task) (stop func()) {
+func (d *desk) start(h *local.Hub, changed <-chan local.Change, tasks ...local.Task) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -249,12 +249,12 @@ func TestChangedTasksAreRestartedAloneOthersGoOn(t *testing.T) {
 	d := newDesk(t)
 	d.fill("one", 10)
 	d.fill("two", 10)
-	changed := make(chan []local.Task)
+	changed := make(chan local.Change)
 	d.start(d.hub(), changed, d.tasks(d.task("one", "  schedule: once"), d.task("two", "  schedule: once"))...)
 	d.until("both are through", func() bool { return d.runs("one") == 1 && d.runs("two") == 1 })
 	d.fill("two", 20)
 	d.fill("three", 5)
-	changed <- d.tasks(d.task("one", "  schedule: once"), d.task("two", "  events: {poll: 1s}"), d.task("three", "  schedule: once"))
+	changed <- local.Change{Tasks: d.tasks(d.task("one", "  schedule: once"), d.task("two", "  events: {poll: 1s}"), d.task("three", "  schedule: once"))}
 	d.until("the changed and the new one ran", func() bool { return d.runs("three") == 1 && d.runs("two") == 2 })
 	d.mu.Lock()
 	defer d.mu.Unlock()

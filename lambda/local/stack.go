@@ -71,6 +71,8 @@ type Stack struct {
 	OnOutcome func(task string, r ledger.Record)
 	// Beat is how often runs are looked at; 0 is half a second.
 	Beat time.Duration
+	// Requests are what people ask of the task; nil: nobody asks for anything.
+	Requests Requests
 
 	mu     sync.Mutex
 	status Status
@@ -138,11 +140,13 @@ func (s *Stack) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var loops sync.WaitGroup
-	loops.Go(func() {
-		if err := s.worker.Run(ctx); err != nil {
-			stop(err)
-		}
-	})
+	if !s.Task.Paused {
+		loops.Go(func() {
+			if err := s.worker.Run(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
 	loops.Go(func() { s.feed(ctx) })
 	err = s.schedule(ctx)
 	stop(err)
@@ -170,6 +174,12 @@ func (s *Stack) schedule(ctx context.Context) error {
 		closed, idle, err := s.close(ctx)
 		if err == nil && closed != "" && closed == made {
 			return nil
+		}
+		if err == nil && idle {
+			var r run.Run
+			if r, err = s.asked(ctx); r.ID != "" {
+				idle = false
+			}
 		}
 		if err == nil {
 			var r run.Run
@@ -217,7 +227,31 @@ func (s *Stack) passIfDue(ctx context.Context, idle, wanted bool) (run.Run, erro
 		})
 		return run.Run{}, nil
 	}
-	return s.pass(ctx)
+	trigger := "schedule"
+	if s.Once || s.Task.Ticks == nil && s.Task.Events.Poll == 0 {
+		trigger = "once"
+	}
+	return s.pass(ctx, trigger, "")
+}
+
+// asked makes the pass that a person asked for, if there is one. It waits until the run before is closed; a pass that broke
+// off goes on.
+func (s *Stack) asked(ctx context.Context) (run.Run, error) {
+	if s.Requests == nil || s.Task.Paused {
+		return run.Run{}, nil
+	}
+	r, err := s.Requests.Next(ctx, s.Task.Name, RunNow)
+	if err != nil || r.ID == "" {
+		return run.Run{}, err
+	}
+	made, err := s.Runs.Get(ctx, r.ID)
+	if errors.Is(err, run.ErrNotFound) || err == nil && made.State == run.Finding {
+		made, err = s.pass(ctx, "manual", r.ID)
+	}
+	if err != nil && made.State != run.Failed { // one that failed is on record: whoever asked sees why
+		return made, err
+	}
+	return made, errors.Join(err, s.Requests.Done(ctx, r.ID, nil))
 }
 
 // due reports whether a pass should begin: there was none, one broke off, or the schedule has ticked since the last one
@@ -252,19 +286,15 @@ func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, e
 }
 
 // pass makes one pass. One that comes while the run before still copies is recorded as skipped.
-func (s *Stack) pass(ctx context.Context) (run.Run, error) {
+func (s *Stack) pass(ctx context.Context, trigger, id string) (run.Run, error) {
 	s.tell(func(st *Status) { *st = Status{State: Listing} })
-	trigger := "schedule"
-	if s.Once || s.Task.Ticks == nil && s.Task.Events.Poll == 0 {
-		trigger = "once"
-	}
 	reader := consume.DeadLetters{
 		Queue: s.DeadLetters, Ledger: s.Ledger, Runs: s.Runs, Uploads: s.Uploads, Log: s.Log, Quiet: 200 * time.Millisecond,
 		Worker: fmt.Sprintf("finder-%s-%d", s.Task.Name, time.Now().UnixNano()),
 	}
 	r, err := pass.Run(ctx, pass.Config{
 		Job: s.Task.Job, Source: s.Source, Destination: s.Destination, PrefixFile: s.PrefixFile, Queue: s.Queue, Ledger: s.Ledger, Runs: s.Runs,
-		Progress: pass.UploadProgress(s.Uploads), DeadLetters: reader.Read, Trigger: trigger, Version: s.Version, Holder: "this machine", Sends: 4,
+		Progress: pass.UploadProgress(s.Uploads), DeadLetters: reader.Read, Trigger: trigger, RunID: id, Version: s.Version, Holder: "this machine", Sends: 4,
 		Room: s.room, Log: s.Log,
 	})
 	if err != nil {
@@ -335,17 +365,22 @@ func (s *Stack) count(ctx context.Context, r run.Run, state State) ([]run.Counte
 	}
 	t := run.Total(all)
 	for name, n := range t.Outcomes {
-		status, method, _ := strings.Cut(name, ":")
-		switch {
-		case status == string(ledger.Failed):
+		switch status, method := outcome(name); {
+		case status == ledger.Failed:
 			now.Failed += n.Objects
-		case status == string(ledger.Done) && method != "none": // none: it was there already
+		case status == ledger.Done && method != "none": // none: it was there already
 			now.Copied += n.Objects
 			now.Bytes += n.Bytes
 		}
 	}
 	s.tell(func(st *Status) { now.Next = st.Next; *st = now })
 	return all, nil
+}
+
+// outcome takes the name of a counted outcome apart.
+func outcome(name string) (ledger.Status, string) {
+	status, method, _ := strings.Cut(name, ":")
+	return ledger.Status(status), method
 }
 
 // tell changes the status and tells of it when it is another.

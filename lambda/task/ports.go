@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/run"
 )
@@ -22,8 +23,8 @@ type Engine interface {
 	// Pause lets nothing new begin: no pass, no copy, no clock. Resume takes that back and makes a pass.
 	Pause(ctx context.Context, t Task, request string) error
 	Resume(ctx context.Context, t Task, request string) error
-	// Run makes a pass now.
-	Run(ctx context.Context, t Task, request string) error
+	// RunNow makes a pass.
+	RunNow(ctx context.Context, t Task, request string) error
 	// Retry queues failed objects again, in a run of their own.
 	Retry(ctx context.Context, t Task, request string, r Retry) error
 	// Check looks with the task's identity whether both ends can be used; Plan compares them and copies nothing. Both take
@@ -87,18 +88,23 @@ type Finding struct {
 
 // PlanResult is what a plan found.
 type PlanResult struct {
-	Finder    run.FinderTotals `json:"finder"`
-	Histogram []Bucket         `json:"histogram,omitempty"` // of the sizes of what would be copied
-	Dollars   float64          `json:"dollars"`             // what the transfer would cost, as far as prices are known
-	Seconds   float64          `json:"seconds"`             // how long it would take
-	Notes     []string         `json:"notes,omitempty"`     // what the estimate rests on
+	Totals    run.FinderTotals   `json:"totals"`
+	Histogram []Bin              `json:"histogram,omitempty"` // of the sizes of what would be copied
+	Largest   []Sized            `json:"largest,omitempty"`   // of the objects to copy, the largest first
+	Estimate  *estimate.Estimate `json:"estimate,omitempty"`  // of requests, cost and duration
 }
 
-// Bucket is one bar of a histogram.
-type Bucket struct {
-	UpTo    int64 `json:"upTo"` // bytes, exclusive; 0: the rest
+// Bin counts the objects to copy of at least From bytes and less than twice as many.
+type Bin struct {
+	From    int64 `json:"from"`
 	Objects int64 `json:"objects"`
 	Bytes   int64 `json:"bytes"`
+}
+
+// Sized is an object with its size in bytes.
+type Sized struct {
+	Key  string `json:"key"`
+	Size int64  `json:"size"`
 }
 
 // Logs reads the logs of a task's own stack.

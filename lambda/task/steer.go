@@ -33,7 +33,7 @@ func (s *Service) Resume(ctx context.Context, c Caller, id string) (Task, error)
 func (s *Service) Run(ctx context.Context, c Caller, id, token string) (Task, error) {
 	return s.change(ctx, c, wish{
 		role: Operator, action: runNow, what: "run", doing: "starting a run",
-		ask: func(t Task, request string) error { return s.Engine.Run(ctx, t, request) },
+		ask: func(t Task, request string) error { return s.Engine.RunNow(ctx, t, request) },
 		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
 	}, id, token)
 }

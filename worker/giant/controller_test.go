@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -174,6 +175,26 @@ func (b *bucket) Uploads(_ context.Context, key string) ([]store.Upload, error) 
 func (b *bucket) AbortUpload(_ context.Context, _, id string) error {
 	b.aborted = append(b.aborted, id)
 	return nil
+}
+
+func TestAbandonEndsEverythingOfTheTask(t *testing.T) {
+	r := records(t)
+	put(t, r, "recorded", 1, 0, false)
+	if err := r.PutIntent(t.Context(), multipart.Intent{DestinationKey: "lost", At: begin()}); err != nil {
+		t.Fatal(err)
+	}
+	b := &bucket{open: []store.Upload{
+		{Key: "recorded", ID: "recorded", Initiated: begin()},
+		{Key: "lost", ID: "lost", Initiated: begin().Add(time.Second)},
+		{Key: "other", ID: "of somebody else", Initiated: begin()},
+	}}
+	n, err := giant.Abandon(t.Context(), r, b, begin().Add(time.Minute))
+	if err != nil || n != 2 || len(b.aborted) != 2 || slices.Contains(b.aborted, "of somebody else") {
+		t.Errorf("%d were aborted: %v, %v", n, b.aborted, err)
+	}
+	if left, err := r.Uploads(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("uploads left: %v, %v", left, err)
+	}
 }
 
 func TestSweepTouchesOnlyWhatIsLost(t *testing.T) {

@@ -2,8 +2,12 @@ package giant
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/multipart"
 	"github.com/datatransferhub/dth/worker/store"
@@ -73,4 +77,31 @@ func recordedIDs(ctx context.Context, records multipart.Records) (map[string]boo
 		ids[u.ID] = true
 	}
 	return ids, nil
+}
+
+// abandons is how many uploads are aborted at once: a task may have thousands of them open.
+const abandons = 16
+
+// Abandon aborts all uploads of a task for which nobody works any more, recorded or only meant, and returns how many there were.
+// What cannot be aborted stays on record, and is part of the error.
+func Abandon(ctx context.Context, records multipart.Records, d Destination, now time.Time) (aborted int, err error) {
+	open, err := records.Uploads(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("reading open uploads: %w", err)
+	}
+	lost, err := Sweep(ctx, records, d, now)
+	var n atomic.Int64
+	var g errgroup.Group
+	g.SetLimit(abandons)
+	for _, u := range open {
+		g.Go(func() error {
+			if err := d.AbortUpload(ctx, u.DestinationKey, u.ID); err != nil {
+				return err
+			}
+			n.Add(1)
+			return records.DeleteUpload(ctx, u)
+		})
+	}
+	err = errors.Join(g.Wait(), err)
+	return lost + int(n.Load()), err
 }

@@ -19,8 +19,15 @@ type Position struct {
 
 // OpenPosition opens the position of a task, and makes its table when that is new.
 func OpenPosition(ctx context.Context, db *sql.DB, task string) (*Position, error) {
-	err := databasesqlite.Migrate(ctx, db, "local", `CREATE TABLE positions (task TEXT PRIMARY KEY, begin BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`)
-	return &Position{db: db, task: task}, err
+	return &Position{db: db, task: task}, migrate(ctx, db)
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	return databasesqlite.Migrate(ctx, db, "local",
+		`CREATE TABLE positions (task TEXT PRIMARY KEY, begin BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`,
+		`CREATE TABLE requests (id TEXT PRIMARY KEY, task TEXT NOT NULL, kind TEXT NOT NULL, body BLOB, asked INTEGER NOT NULL /* Unix nanoseconds */,
+			done INTEGER NOT NULL DEFAULT 0, answer BLOB) WITHOUT ROWID;
+		CREATE INDEX requests_open ON requests (kind, asked) WHERE NOT done`)
 }
 
 // Load implements local.Position.

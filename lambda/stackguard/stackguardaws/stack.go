@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,7 +12,6 @@ import (
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	sfntypes "github.com/aws/aws-sdk-go-v2/service/sfn/types"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart"
@@ -113,9 +111,6 @@ func (s *Stack) instances(ctx context.Context, tag, value string) (ids []string,
 	return ids, nil
 }
 
-// aborts is how many uploads are aborted at once: a task may have thousands of them open.
-const aborts = 16
-
 // AbortUploads implements stackguard.Stack. Nobody works for the task any more, so whatever it meant to begin is its own.
 func (s *Stack) AbortUploads(ctx context.Context) (aborted int, err error) {
 	open, err := s.uploads.Uploads(ctx)
@@ -131,19 +126,5 @@ func (s *Stack) AbortUploads(ctx context.Context) (aborted int, err error) {
 		return 0, fmt.Errorf("%d uploads are open at the destination, which cannot be used: %w", len(open), err)
 	}
 	defer closeIt()
-	lost, err := giant.Sweep(ctx, s.uploads, destination, time.Now())
-	var n atomic.Int64
-	var g errgroup.Group
-	g.SetLimit(aborts)
-	for _, u := range open {
-		g.Go(func() error {
-			if err := destination.AbortUpload(ctx, u.DestinationKey, u.ID); err != nil {
-				return err
-			}
-			n.Add(1)
-			return s.uploads.DeleteUpload(ctx, u)
-		})
-	}
-	err = errors.Join(g.Wait(), err)
-	return lost + int(n.Load()), err
+	return giant.Abandon(ctx, s.uploads, destination, time.Now())
 }

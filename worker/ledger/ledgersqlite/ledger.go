@@ -286,3 +286,14 @@ func (l *Ledger) Failures(ctx context.Context, class string, limit int, after st
 	}
 	return page, rows.Err()
 }
+
+// Drop removes the ledger of a task.
+func Drop(ctx context.Context, db *sql.DB, task string) error {
+	if err := databasesqlite.Migrate(ctx, db, "ledger", schema); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, `DELETE FROM ledger WHERE task = ?`, task); err != nil {
+		return fmt.Errorf("removing the ledger of %s: %w", task, err)
+	}
+	return nil
+}

@@ -221,3 +221,16 @@ func documents[T any](ctx context.Context, db *sql.DB, statement string, args ..
 	}
 	return out, rows.Err()
 }
+
+// Drop removes everything that is on record of a task's uploads.
+func Drop(ctx context.Context, db *sql.DB, task string) error {
+	if _, err := Open(ctx, db, task); err != nil {
+		return err
+	}
+	for _, table := range []string{"upload_intents", "uploads", "upload_parts"} {
+		if _, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE task = ?`, task); err != nil {
+			return fmt.Errorf("removing the uploads of %s: %w", task, err)
+		}
+	}
+	return nil
+}

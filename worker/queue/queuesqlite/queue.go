@@ -60,7 +60,7 @@ func Open(ctx context.Context, db *sql.DB, name string, options ...Option) (*Que
 	if err := databasesqlite.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, err
 	}
-	dead, err := open(ctx, db, name+" (dead letters)", options)
+	dead, err := open(ctx, db, deadName(name), options)
 	if err != nil {
 		return nil, err
 	}
@@ -272,3 +272,20 @@ func (q *Queue) ReleaseLeases(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Drop removes the queue of that name and its dead-letter queue with all messages. Nobody may have them open.
+func Drop(ctx context.Context, db *sql.DB, name string) error {
+	if err := databasesqlite.Migrate(ctx, db, "queue", schema); err != nil {
+		return err
+	}
+	for _, name := range []string{name, deadName(name)} {
+		for _, statement := range []string{`DELETE FROM messages WHERE queue IN (SELECT id FROM queues WHERE name = ?)`, `DELETE FROM queues WHERE name = ?`} {
+			if _, err := db.ExecContext(ctx, statement, name); err != nil {
+				return fmt.Errorf("removing queue %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func deadName(name string) string { return name + " (dead letters)" }

@@ -147,3 +147,16 @@ func query[T any](ctx context.Context, db *sql.DB, statement string, args ...any
 	}
 	return out, rows.Err()
 }
+
+// Drop removes everything that is on record of a task's runs.
+func Drop(ctx context.Context, db *sql.DB, task string) error {
+	if _, err := Open(ctx, db, task); err != nil {
+		return err
+	}
+	for _, table := range []string{"runs", "run_counters", "run_checkpoints", "run_leases", "run_workers", "run_pauses"} {
+		if _, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE task = ?`, task); err != nil {
+			return fmt.Errorf("removing the runs of %s: %w", task, err)
+		}
+	}
+	return nil
+}
