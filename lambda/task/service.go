@@ -113,7 +113,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 		after = Paused
 	}
 	t := Task{
-		ID: id, Revision: 1, Edition: 1, Settings: settings.clone(), Type: plugin.Type, PluginVersion: plugin.Version, State: Starting,
+		ID: id, Edition: 1, Settings: settings.clone(), Type: plugin.Type, PluginVersion: plugin.Version, State: Starting,
 		Stack: Stack{Name: StackName(id)}, CreatedBy: c.Name, UpdatedBy: c.Name, Created: now, Updated: now, ClientToken: in.ClientToken,
 	}
 	t.begin(Create, after, c, now)
@@ -124,6 +124,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 	if err != nil {
 		return Task{}, s.failed("saving the task", err)
 	}
+	t.Revision = 1
 	s.start(ctx, t)
 	return t, nil
 }
@@ -275,9 +276,9 @@ func (s *Service) CloneDraft(ctx context.Context, c Caller, id string) (CreateIn
 	return CreateInput{Name: from.Name + " copy", Description: from.Description, Type: t.Type, Labels: from.Labels, Parameters: from.Parameters}, nil
 }
 
-// begin notes a new operation, which takes the place of the one before.
+// begin notes a new operation, which takes the place of the one before. Its id has the revision that it is written with.
 func (t *Task) begin(k Kind, after State, c Caller, now time.Time) {
-	t.Operation = &Operation{ID: fmt.Sprintf("%s-%d", t.ID, t.Revision), Kind: k, Begun: now, By: c.Name, After: after}
+	t.Operation = &Operation{ID: fmt.Sprintf("%s-%d", t.ID, t.Revision+1), Kind: k, Begun: now, By: c.Name, After: after}
 	t.State = map[Kind]State{Create: Starting, Update: Updating, Delete: Stopping}[k]
 	t.Reason, t.NextStep = "", ""
 }
@@ -308,7 +309,7 @@ func (s *Service) get(ctx context.Context, id string) (Task, error) {
 }
 
 // changeTries bounds how often a change is made again because somebody else wrote the task at the same moment.
-const changeTries = 10
+const changeTries = 50
 
 // Amend reads a task, lets it be changed, and writes it; again when somebody else wrote it meanwhile. Without an entry and
 // without a change nothing is written. An error of with ends it and is returned as it is.
@@ -333,7 +334,7 @@ func Amend(ctx context.Context, store Store, id string, with func(*Task) (*Entry
 		if !errors.Is(err, ErrConflict) || try == changeTries {
 			return Task{}, err
 		}
-		if err := retry.Sleep(ctx, retry.Policy{Base: 5 * time.Millisecond, Cap: 500 * time.Millisecond}.Delay(try)); err != nil {
+		if err := retry.Sleep(ctx, retry.Policy{Base: 2 * time.Millisecond, Cap: 100 * time.Millisecond}.Delay(try)); err != nil {
 			return Task{}, err
 		}
 	}
