@@ -309,7 +309,7 @@ func (s *Service) get(ctx context.Context, id string) (Task, error) {
 }
 
 // changeTries bounds how often a change is made again because somebody else wrote the task at the same moment.
-const changeTries = 50
+const changeTries = 20
 
 // Amend reads a task, lets it be changed, and writes it; again when somebody else wrote it meanwhile. Without an entry and
 // without a change nothing is written. An error of with ends it and is returned as it is.
