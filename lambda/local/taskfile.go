@@ -4,6 +4,7 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +92,15 @@ func (t *Task) Check() error {
 	return nil
 }
 
+// complete takes from the parameters what the task does not say itself.
+func (t *Task) complete(v contract.Values) {
+	t.SrcProfile, t.DstProfile = cmp.Or(t.SrcProfile, v["srcProfile"]), cmp.Or(t.DstProfile, v["destProfile"])
+	t.Events.File = cmp.Or(t.Events.File, v["srcEventFile"])
+	if poll, err := time.ParseDuration(v["pollEvery"]); err == nil { // the contract has checked its form; empty is no time
+		t.Events.Poll = cmp.Or(t.Events.Poll, poll)
+	}
+}
+
 // check validates a task and fills in what follows from its text.
 func (t *Task) check() (errs contract.Errors) {
 	refuse := func(field, value, message string) {
@@ -106,6 +116,7 @@ func (t *Task) check() (errs contract.Errors) {
 	} else if err != nil {
 		refuse("parameters", "", err.Error())
 	}
+	t.complete(values)
 	schedule := t.Schedule
 	if schedule == "" && values != nil {
 		schedule = values["ec2CronExpression"]

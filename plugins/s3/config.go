@@ -105,10 +105,28 @@ func programs() *contract.Contract {
 	return c
 }
 
-// Local returns the contract of tasks on one machine: the whole one, but nothing of a stack has to be given, and events may
-// be those of any store, since they come from a file.
+// GroupMachine holds what only tasks on one machine have.
+const GroupMachine = "This machine"
+
+// machine are the parameters that only tasks on one machine have.
+func machine() []contract.Parameter {
+	all := []contract.Parameter{
+		{Name: "srcProfile", Label: "Source profile", Help: "Profile of this machine's AWS configuration that reads the source. Empty: the default one, unless the source has credentials.", Type: contract.String, MaxBytes: 128, OnUpdate: contract.Restart},
+		{Name: "destProfile", Label: "Destination profile", Help: "Profile of this machine's AWS configuration that writes the destination.", Type: contract.String, MaxBytes: 128, OnUpdate: contract.Restart},
+		{Name: "srcEventFile", Label: "File of events", Help: "File on this machine with one event notification a line, as a queue would deliver it.", Type: contract.String, MaxBytes: 4096, When: []contract.Condition{{Parameter: "srcEvent", In: []string{"Create", "CreateAndDelete"}}}, OnUpdate: contract.Restart},
+		{Name: "pollEvery", Label: "Look again after", Help: "Time from the beginning of one pass to the next, in place of a schedule: 5s, 10m or 2h.", Type: contract.String, Pattern: `[1-9][0-9]{0,4}[smh]`, Rule: "a number of seconds, minutes or hours, such as 30s", OnUpdate: contract.Nothing},
+	}
+	for i := range all {
+		all[i].Group = GroupMachine
+	}
+	return all
+}
+
+// Local returns the contract of tasks on one machine: the whole one and GroupMachine, but nothing of a stack has to be given,
+// and events may be those of any store, since they come from a file.
 func Local() *contract.Contract {
 	c := programs()
+	c.Parameters = append(c.Parameters, machine()...)
 	for i := range c.Parameters {
 		if c.Parameters[i].Name == "srcEvent" {
 			c.Parameters[i].When = nil

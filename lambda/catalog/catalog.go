@@ -1,0 +1,65 @@
+// Package catalog lists the plugins that a hub knows.
+package catalog
+
+import (
+	"encoding/json"
+
+	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/grant"
+)
+
+// Place is where tasks of a hub run.
+type Place struct{ Account, Region string }
+
+// Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
+func Cloud(version string, at Place) []task.Plugin {
+	return []task.Plugin{s3Plugin(s3.Contract(), version, at)}
+}
+
+// Local returns the plugins whose tasks run on one machine.
+func Local(version string) []task.Plugin {
+	return []task.Plugin{s3Plugin(s3.Local(), version, Place{})}
+}
+
+func s3Plugin(c *contract.Contract, version string, at Place) task.Plugin {
+	return task.Plugin{
+		Type: "S3", Description: "Objects between stores: Amazon S3, other clouds, and whatever speaks its protocol",
+		Version: version, Contract: c, Schedule: s3Schedule,
+		Policies: func(v contract.Values, stack string) ([]task.Policy, error) { return s3Policies(v, stack, at) },
+	}
+}
+
+func s3Schedule(v contract.Values) task.Schedule {
+	s := task.Schedule{Kind: task.Once, Events: v["srcEvent"] == "Create" || v["srcEvent"] == "CreateAndDelete"}
+	switch {
+	case v["pollEvery"] != "":
+		s.Kind, s.Expression = task.Scheduled, "every "+v["pollEvery"]
+	case v["ec2CronExpression"] != "":
+		s.Kind, s.Expression = task.Scheduled, v["ec2CronExpression"]
+	}
+	return s
+}
+
+func s3Policies(v contract.Values, stack string, at Place) ([]task.Policy, error) {
+	grants, err := grant.For(grant.Task{
+		Job: s3.FromValues(v), Account: at.Account, Region: at.Region, StackName: stack, SourceAccount: v["srcAccountId"],
+	})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]task.Policy, len(grants))
+	for i, g := range grants {
+		all[i] = task.Policy{End: g.End, Kind: string(g.Kind), AttachTo: g.To, Text: g.Text}
+		if g.Policy == nil {
+			continue
+		}
+		document, err := json.MarshalIndent(g.Policy, "", "  ")
+		if err != nil {
+			return nil, err
+		}
+		all[i].Document = string(document)
+	}
+	return all, nil
+}
