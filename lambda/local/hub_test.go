@@ -103,25 +103,45 @@ func (d *desk) open(ctx context.Context, t local.Task) (local.Parts, error) {
 	d.mu.Lock()
 	d.opened[t.Name]++
 	d.mu.Unlock()
+	var p local.Parts
 	source, err := storeaws.Open(ctx, t.Job.Source, storeaws.Options{Secrets: keys{}})
-	d.must(err)
+	if err != nil {
+		return p, err
+	}
 	destination, err := storeaws.Open(ctx, t.Job.Destination, storeaws.Options{Secrets: keys{}})
-	d.must(err)
+	if err != nil {
+		source.Close()
+		return p, err
+	}
 	q, err := queuesqlite.Open(ctx, d.db, t.Name)
-	d.must(err)
-	d.must(q.ReleaseLeases(ctx))
-	l, err := ledgersqlite.Open(ctx, d.db, t.Name)
-	d.must(err)
-	r, err := runsqlite.Open(ctx, d.db, t.Name)
-	d.must(err)
-	u, err := multipartsqlite.Open(ctx, d.db, t.Name)
-	d.must(err)
-	p, err := localsqlite.OpenPosition(ctx, d.db, t.Name)
-	d.must(err)
-	return local.Parts{
-		Source: source, Destination: destination, Queue: q, DeadLetters: q.DeadLetters(), Ledger: l, Runs: r, Uploads: u, Position: p,
-		Close: func() { source.Close(); destination.Close(); q.Close() },
-	}, nil
+	if err == nil {
+		p.Queue, p.DeadLetters = q, q.DeadLetters()
+		err = q.ReleaseLeases(ctx)
+	}
+	if err == nil {
+		p.Ledger, err = ledgersqlite.Open(ctx, d.db, t.Name)
+	}
+	if err == nil {
+		p.Runs, err = runsqlite.Open(ctx, d.db, t.Name)
+	}
+	if err == nil {
+		p.Uploads, err = multipartsqlite.Open(ctx, d.db, t.Name)
+	}
+	if err == nil {
+		p.Position, err = localsqlite.OpenPosition(ctx, d.db, t.Name)
+	}
+	p.Source, p.Destination = source, destination
+	p.Close = func() {
+		source.Close()
+		destination.Close()
+		if q != nil {
+			q.Close()
+		}
+	}
+	if err != nil {
+		p.Close()
+	}
+	return p, err
 }
 
 func (d *desk) hub() *local.Hub {
