@@ -57,6 +57,8 @@ type Config struct {
 	Events *Events
 	// Superseded reports whether a run was overtaken by a newer one, whose finder has listed everything anew; nil: none is.
 	Superseded func(runID string) bool
+	// Heed names the runs that are not closed, as far as it is known; nil: there is one run at a time.
+	Heed func() ledger.Heed
 	// FinishReceives has receive calls end by themselves when the consumer is stopped, up to ReceiveWait later: a queue
 	// whose answer is cut off has handed out messages that nobody holds.
 	FinishReceives bool

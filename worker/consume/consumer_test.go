@@ -75,9 +75,14 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) send(keys ...string) {
 	d.t.Helper()
+	d.sendOf("run", keys...)
+}
+
+func (d *desk) sendOf(runID string, keys ...string) {
+	d.t.Helper()
 	var bodies []string
 	for _, key := range keys {
-		m := message.Object{Run: "run", Key: key, Size: 10, ETag: "e", Op: message.Copy}
+		m := message.Object{Run: runID, Key: key, Size: 10, ETag: "e", Op: message.Copy}
 		body, err := m.Encode()
 		if err != nil {
 			d.t.Fatal(err)
@@ -125,7 +130,12 @@ func (d *desk) rows(keys ...string) map[string]ledger.Record {
 // counted returns the run's outcomes over all workers.
 func (d *desk) counted() map[string]int64 {
 	d.t.Helper()
-	all, err := d.runs.Counters(context.Background(), "run")
+	return d.countedOf("run")
+}
+
+func (d *desk) countedOf(runID string) map[string]int64 {
+	d.t.Helper()
+	all, err := d.runs.Counters(context.Background(), runID)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -246,6 +256,27 @@ func TestRedeliveryIsCountedOnce(t *testing.T) {
 	}
 	if got := d.counted(); got["DONE:stream"] != 20 || len(got) != 1 {
 		t.Errorf("counted %v", got)
+	}
+}
+
+// A message of a run comes once more after one of another run has written the object's record in between: still the object is
+// counted once in each.
+func TestRedeliveryAfterAnotherRunIsCountedOnce(t *testing.T) {
+	d := newDesk(t)
+	heed := func(c *consume.Config) {
+		c.Heed = func() ledger.Heed { return ledger.Heed{Runs: []string{"run", "other"}} }
+	}
+	for _, runID := range []string{"run", "other", "run", "run", "other", "run"} {
+		d.sendOf(runID, keys(5)...)
+		if err := d.run(d.empty, heed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := d.counted(); got["DONE:stream"] != 5 || len(got) != 1 {
+		t.Errorf("counted %v", got)
+	}
+	if got := d.countedOf("other"); got["DONE:stream"] != 5 || len(got) != 1 {
+		t.Errorf("of the other run counted %v", got)
 	}
 }
 

@@ -137,11 +137,16 @@ func (r *recorder) gather(first entry) []entry {
 func (r *recorder) commit(ctx context.Context, batch []entry) {
 	var puts []ledger.Put
 	var rows []int // of batch, that have a record to be written
+	var heed ledger.Heed
+	if r.c.Heed != nil {
+		heed = r.c.Heed()
+	}
 	for i := range batch {
 		if batch[i].outcome.Status != "" {
 			r.seq++
 			rows = append(rows, i)
 			put := ledger.Put{Record: r.row(&batch[i], r.seq), Expect: batch[i].outcome.Expect}
+			put.Record.Heed = heed
 			put.Record.Replace(batch[i].outcome.Found)
 			puts = append(puts, put)
 		}
@@ -215,7 +220,7 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 		row = r.agreeing(ctx, &e)
 	}
 	if row != nil {
-		if !r.covered(ctx, row) {
+		if !r.covered(ctx, row.RunID, row.Worker, row.Seq) {
 			// Its writer may be dead. Then the present message is the one that has the object counted.
 			r.c.release(ctx, e.message, r.c.HandBack)
 			return nil
@@ -306,19 +311,23 @@ func (r *recorder) row(e *entry, seq int64) ledger.Record {
 	return rec
 }
 
-// count adds a record to this worker's totals of its run. A record that replaces one of the same run
-// which is already counted takes the place of that one.
+// count adds a record to this worker's totals of its run. When a record of the same run was counted for the object already,
+// it takes the place of that one, also when one of another run was written in between.
 func (r *recorder) count(ctx context.Context, rec ledger.Record, replaced *ledger.Record) {
 	t := r.totalsOf(rec.RunID)
-	addRecord(t, rec, 1)
+	addOutcome(t, ledger.Prior{Outcome: rec.Outcome(), Class: rec.Class(), Size: rec.Size}, 1)
+	var counted []ledger.Prior
+	if replaced != nil {
+		counted = replaced.Counted(rec.RunID)
+	}
 	switch {
-	case replaced == nil || replaced.RunID != rec.RunID:
-	case r.covered(ctx, replaced):
-		addRecord(t, *replaced, -1)
+	case len(counted) == 0:
+	case r.covered(ctx, rec.RunID, counted[0].Worker, counted[0].Seq):
+		addOutcome(t, counted[0], -1)
 	default:
 		// Its writer may be about to count it, or dead. Which of the two, its counters will tell.
-		pending := correction(replaced.Prior())
-		for _, p := range replaced.Before {
+		pending := correction(counted[0])
+		for _, p := range counted[1:] {
 			pending.Before = append(pending.Before, correction(p))
 		}
 		t.Pending = append(t.Pending, pending)
@@ -330,35 +339,34 @@ func correction(p ledger.Prior) run.Correction {
 	return run.Correction{Worker: p.Worker, Seq: p.Seq, Outcome: p.Outcome, Error: p.Class, Bytes: p.Size}
 }
 
-func addRecord(t *run.Counters, rec ledger.Record, n int64) {
-	name := rec.Outcome()
-	tally := t.Outcomes[name]
+func addOutcome(t *run.Counters, p ledger.Prior, n int64) {
+	tally := t.Outcomes[p.Outcome]
 	tally.Objects += n
-	tally.Bytes += n * rec.Size
-	t.Outcomes[name] = tally
-	if class := rec.Class(); class != "" {
-		t.Errors[class] += n
+	tally.Bytes += n * p.Size
+	t.Outcomes[p.Outcome] = tally
+	if p.Class != "" {
+		t.Errors[p.Class] += n
 	}
 }
 
 // covered reports whether a record is already in the counters of the worker that wrote it.
-func (r *recorder) covered(ctx context.Context, rec *ledger.Record) bool {
-	if rec.Worker == r.c.Worker {
+func (r *recorder) covered(ctx context.Context, runID, worker string, seq int64) bool {
+	if worker == r.c.Worker {
 		return true // this process counts every record that it writes
 	}
-	name := rec.RunID + "\x00" + rec.Worker
-	if seq, ok := r.known[name]; ok && rec.Seq <= seq {
+	name := runID + "\x00" + worker
+	if known, ok := r.known[name]; ok && seq <= known {
 		return true
 	}
-	all, err := r.c.Runs.Counters(ctx, rec.RunID)
+	all, err := r.c.Runs.Counters(ctx, runID)
 	if err != nil {
-		r.c.Log.Warn("reading counters failed", "run", rec.RunID, "error", err)
+		r.c.Log.Warn("reading counters failed", "run", runID, "error", err)
 		return false
 	}
 	for _, c := range all {
-		r.known[rec.RunID+"\x00"+c.Worker] = c.Seq
+		r.known[runID+"\x00"+c.Worker] = c.Seq
 	}
-	return rec.Seq <= r.known[name]
+	return seq <= r.known[name]
 }
 
 func (r *recorder) totalsOf(runID string) *run.Counters {

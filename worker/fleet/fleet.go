@@ -72,6 +72,7 @@ type Worker struct {
 	consumer   *consume.Consumer
 	pace       *transfer.Pace
 	superseded atomic.Pointer[map[string]bool]
+	open       atomic.Pointer[ledger.Heed]
 
 	mu   sync.Mutex
 	days map[string]bool // event runs that are on record
@@ -102,7 +103,7 @@ func New(ctx context.Context, c Config) (*Worker, error) {
 	}
 	consuming := consume.Config{
 		Queue: c.Queue, Ledger: c.Ledger, Runs: c.Runs, Worker: c.Worker, Log: c.Log, Concurrency: c.Job.Concurrency,
-		Events: events, Superseded: w.isSuperseded, OnOutcome: c.OnOutcome, OnRun: w.noteRun,
+		Events: events, Superseded: w.isSuperseded, Heed: w.heed, OnOutcome: c.OnOutcome, OnRun: w.noteRun,
 	}
 	if c.Tune != nil {
 		c.Tune(&consuming, &copying)
@@ -190,6 +191,7 @@ func (w *Worker) share(ctx context.Context) {
 const knownRuns = 50
 
 func (w *Worker) lookAtRuns(ctx context.Context) {
+	asOf := time.Now().Add(-clockDoubt)
 	runs, err := w.Runs.Latest(ctx, knownRuns)
 	if err != nil {
 		w.Log.Warn("reading the runs failed; messages of superseded runs are not told apart for now", "error", err)
@@ -197,6 +199,24 @@ func (w *Worker) lookAtRuns(ctx context.Context) {
 	}
 	old := run.Superseded(runs)
 	w.superseded.Store(&old)
+	open := ledger.Heed{Since: asOf}
+	for i := range runs {
+		if runs[i].Finished.IsZero() {
+			open.Runs = append(open.Runs, runs[i].ID)
+		}
+	}
+	w.open.Store(&open)
+}
+
+// clockDoubt is how far the clocks of two workers may be apart.
+const clockDoubt = time.Minute
+
+// heed names the runs that are not closed. Of those that began since they were looked at, the age of their records tells.
+func (w *Worker) heed() ledger.Heed {
+	if open := w.open.Load(); open != nil {
+		return *open
+	}
+	return ledger.Heed{}
 }
 
 func (w *Worker) isSuperseded(id string) bool {

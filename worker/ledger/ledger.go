@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/datatransferhub/dth/worker/failure"
@@ -45,13 +46,29 @@ type Record struct {
 	Bytes           int64 // moved through the worker
 	Worker          string
 	Seq             int64 // position in the worker's own sequence of outcomes; with Worker, the revision
-	// Before are records of the same run that this one replaced, the latest first: if its writer dies before it counts
-	// this one, whoever replaces it has to know what was counted of the object.
+	// Before are records that this one replaced, of its own run and of runs that go on beside it, the latest first: if its
+	// writer dies before it counts this one, or a message of such a run comes once more, whoever replaces it has to know
+	// what was counted of the object.
 	Before []Prior
+	// Heed says of which other runs a record is not replaced unseen. It is not stored.
+	Heed Heed
+}
+
+// Heed names records of other runs that may be counted once more: those of runs that are not closed, and those written so
+// lately that nobody knows yet of which run they are.
+type Heed struct {
+	Runs  []string
+	Since time.Time // zero: no record is too young
+}
+
+// Of reports whether a record, or what one remembers, is to be heeded.
+func (h *Heed) Of(runID string, finished time.Time) bool {
+	return slices.Contains(h.Runs, runID) || !h.Since.IsZero() && !finished.Before(h.Since)
 }
 
 // Prior is what is remembered of a record that was replaced.
 type Prior struct {
+	Run     string `json:"r"`
 	Worker  string `json:"w"`
 	Seq     int64  `json:"n"`
 	Outcome string `json:"o"`
@@ -66,16 +83,34 @@ const maxPriors = 5
 // as they know what is replaced.
 func (r *Record) Replace(old *Record) {
 	r.Before = nil
-	if old == nil || old.RunID != r.RunID || old.Revision() == r.Revision() {
+	if old == nil || old.Revision() == r.Revision() {
 		return
 	}
-	r.Before = append([]Prior{old.Prior()}, old.Before...)
-	r.Before = r.Before[:min(len(r.Before), maxPriors)]
+	for _, p := range old.history() {
+		if len(r.Before) < maxPriors && (p.Run == r.RunID || r.Heed.Of(p.Run, old.FinishedAt)) {
+			r.Before = append(r.Before, p)
+		}
+	}
 }
 
-// Prior returns what is remembered of this record when it is replaced.
-func (r *Record) Prior() Prior {
-	return Prior{Worker: r.Worker, Seq: r.Seq, Outcome: r.Outcome(), Class: r.Class(), Size: r.Size}
+// history is a record and what it remembers, each with its run.
+func (r *Record) history() []Prior {
+	return append([]Prior{{Run: r.RunID, Worker: r.Worker, Seq: r.Seq, Outcome: r.Outcome(), Class: r.Class(), Size: r.Size}}, r.Before...)
+}
+
+// Counted returns what may be counted of the object in a run, the latest first: a record itself, and what it remembers.
+func (r *Record) Counted(runID string) (all []Prior) {
+	for _, p := range r.history() {
+		if p.Run == runID {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// Remembers reports whether a record of a run is among those that this one replaced.
+func (r *Record) Remembers(runID string) bool {
+	return slices.ContainsFunc(r.Before, func(p Prior) bool { return p.Run == runID })
 }
 
 // Outcome is the name under which the record is counted: its status, of DONE and SKIPPED with how or why.
@@ -124,8 +159,9 @@ type Ledger interface {
 	// Put writes a record and returns the one it replaced, nil when there was none. With expect
 	// not nil, the write happens only when the stored revision is *expect; otherwise ErrConflict.
 	// A record that is there already in this very revision counts as written: the answer to an
-	// earlier attempt was lost. A record of the same run that this attempt replaced is returned all
-	// the same; one that was expected, or of another run, may not be known any more: then nil is.
+	// earlier attempt was lost. A record of the same run that this attempt replaced, one that remembers
+	// such a record, and one that record.Heed names, is returned all the same; one that was expected,
+	// or of another run, may not be known any more: then nil is.
 	// Keys are UTF-8; of Error, what Bounded leaves is stored.
 	Put(ctx context.Context, record Record, expect *Revision) (*Record, error)
 

@@ -48,11 +48,22 @@ func appendItem(b []byte, r *ledger.Record) []byte {
 	if len(r.Before) > 0 {
 		before, _ := json.Marshal(r.Before) // texts and numbers
 		b = appendText(b, `,"Before":{"S":`, string(before))
+		b = appendText(b, `,"Remembers":{"S":`, remembered(r.Before))
 	}
 	if r.Status == ledger.Failed {
 		b = appendText(b, `,"FailureShard":{"S":`, shardName(cmp.Or(r.ErrorClass, string(failure.Other)), shardOf(r.Key)))
 	}
 	return append(b, '}')
+}
+
+// remembered lists the runs of which a record remembers records, for conditions: each between two line breaks, which no run's
+// name has.
+func remembered(before []ledger.Prior) string {
+	text := "\n"
+	for _, p := range before {
+		text += p.Run + "\n"
+	}
+	return text
 }
 
 func appendText(b []byte, start, value string) []byte {

@@ -109,7 +109,7 @@ func (l *Ledger) putOnce(ctx context.Context, record *ledger.Record, on *ledger.
 	b := append(make([]byte, 0, 1280+len(record.Key)), `{"TableName":`...)
 	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","ReturnValuesOnConditionCheckFailure":"ALL_OLD","Item":`...)
 	b = appendItem(b, record)
-	b = append(appendCondition(b, on, record.RunID), '}')
+	b = append(appendCondition(b, on, record), '}')
 	answer, err := l.wire.Do(ctx, wireaws.Call{Op: "PutItem", On: l.table, Body: b})
 	if failure.Is(err, failure.Conflict) {
 		stored, err = storedInstead(err)
@@ -133,13 +133,12 @@ func (l *Ledger) putOnce(ctx context.Context, record *ledger.Record, on *ledger.
 }
 
 // appendCondition appends the condition of a write.
-func appendCondition(b []byte, on *ledger.Revision, runID string) []byte {
+func appendCondition(b []byte, on *ledger.Revision, r *ledger.Record) []byte {
 	switch {
-	case on == nil && runID == "":
+	case on == nil && r.RunID == "":
 		return append(b, `,"ConditionExpression":"attribute_not_exists(RunId)"`...)
 	case on == nil:
-		b = append(b, `,"ConditionExpression":"attribute_not_exists(RunId) OR RunId <> :r","ExpressionAttributeValues":{":r":{"S":`...)
-		return append(wireaws.AppendString(b, runID), `}}`...)
+		return appendUnseen(b, r)
 	case *on == (ledger.Revision{}):
 		return append(b, `,"ConditionExpression":"attribute_not_exists(ObjectKey)"`...)
 	}
@@ -148,6 +147,32 @@ func appendCondition(b []byte, on *ledger.Revision, runID string) []byte {
 	b = append(wireaws.AppendString(b, on.Worker), `},":s":{"N":"`...)
 	return append(strconv.AppendInt(b, on.Seq, 10), `"}}`...)
 }
+
+// appendUnseen appends the condition that what is replaced need not be seen: it is neither of this run nor remembers a record
+// of it, and it is none that is to be heeded.
+func appendUnseen(b []byte, r *ledger.Record) []byte {
+	runs := append([]string{r.RunID}, r.Heed.Runs...)
+	runs = runs[:min(len(runs), maxHeeded)]
+	b = append(b, `,"ConditionExpression":"attribute_not_exists(RunId) OR (NOT contains(Remembers, :m)`...)
+	for i := range runs {
+		b = strconv.AppendInt(append(b, ` AND RunId <> :r`...), int64(i), 10)
+	}
+	if !r.Heed.Since.IsZero() {
+		b = append(b, ` AND (attribute_not_exists(FinishedAt) OR FinishedAt < :f)`...)
+	}
+	b = wireaws.AppendString(append(b, `)","ExpressionAttributeValues":{":m":{"S":`...), "\n"+r.RunID+"\n")
+	for i, run := range runs {
+		b = append(strconv.AppendInt(append(b, `},":r`...), int64(i), 10), `":{"S":`...)
+		b = wireaws.AppendString(b, run)
+	}
+	if !r.Heed.Since.IsZero() {
+		b = wireaws.AppendString(append(b, `},":f":{"S":`...), r.Heed.Since.UTC().Format(timeForm))
+	}
+	return append(b, `}}`...)
+}
+
+// maxHeeded bounds the runs of a condition. More than a few are open only when something else is wrong.
+const maxHeeded = 20
 
 // storedInstead returns the record that a refused write met; an empty one when there is none.
 func storedInstead(err error) (*ledger.Record, error) {

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) ledger.Ledger) {
 		{"many keys are read, some of them twice", many},
 		{"a write returns what it replaced", replaces},
 		{"records of a run that were replaced are remembered", remembers},
+		{"records of runs that go on beside it are remembered", beside},
 		{"a write happens only on the expected revision", conditional},
 		{"the same revision again counts as written", again},
 		{"long error texts are cut", bounded},
@@ -183,6 +184,47 @@ func remembers(t *testing.T, l ledger.Ledger) {
 	put(t, l, other, nil)
 	if got := get(t, l, "k")["k"].Before; len(got) != 0 {
 		t.Errorf("of another run %+v is remembered", got)
+	}
+}
+
+// beside writes the record of one key in the name of several runs, as messages of theirs come.
+func beside(t *testing.T, l ledger.Ledger) {
+	seq := int64(0)
+	write := func(runID string, heed ledger.Heed) *ledger.Record {
+		seq++
+		r := sample("k", seq)
+		r.RunID, r.Heed, r.FinishedAt = runID, heed, r.FinishedAt.Add(time.Duration(seq)*time.Second)
+		return put(t, l, r, nil)
+	}
+	seqs := func(r *ledger.Record, runID string) (all []int64) {
+		if r == nil {
+			return nil
+		}
+		for _, p := range r.Counted(runID) {
+			all = append(all, p.Seq)
+		}
+		return all
+	}
+	open := ledger.Heed{Runs: []string{"a", "b"}}
+	write("a", open)                                                        // 1
+	write("b", open)                                                        // 2: remembers 1
+	write("c", open)                                                        // 3: remembers 2 and 1
+	if got := seqs(write("a", open), "a"); !slices.Equal(got, []int64{1}) { // 4
+		t.Errorf("of run a, %v is known", got)
+	}
+	if got := seqs(write("b", open), "b"); !slices.Equal(got, []int64{2}) { // 5
+		t.Errorf("of run b, %v is known", got)
+	}
+	if got := seqs(write("a", open), "a"); !slices.Equal(got, []int64{4, 1}) { // 6
+		t.Errorf("of run a, %v is known later", got)
+	}
+	write("d", ledger.Heed{}) // 7: knows of no other run
+	if got := get(t, l, "k")["k"].Before; len(got) != 0 {
+		t.Errorf("of closed runs %+v is remembered", got)
+	}
+	write("e", ledger.Heed{Since: sample("k", 0).FinishedAt}) // 8: 7 is too young for anybody to know its run
+	if got := seqs(write("d", ledger.Heed{}), "d"); !slices.Equal(got, []int64{7}) {
+		t.Errorf("of run d, %v is known", got)
 	}
 }
 
