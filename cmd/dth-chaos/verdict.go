@@ -10,6 +10,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,11 +66,20 @@ func sum(ctx context.Context, b *storeaws.Bucket, key string) (string, error) {
 type written struct {
 	mu   sync.Mutex
 	runs map[string]map[string]string // run, key: outcome
+	rows map[string][]line            // key: all rows, in order
 	bad  error
 }
 
+// line is what a row says of its writing.
+type line struct {
+	run, worker, seq, outcome, before string
+}
+
 func (w *written) add(raw []byte) {
-	var row struct{ ObjectKey, RunId, Status, Method, Error struct{ S string } } //nolint:revive // names of attributes
+	var row struct { //nolint:revive // names of attributes
+		ObjectKey, RunId, Status, Method, Error, Worker, Before struct{ S string }
+		Seq                                                     struct{ N string }
+	}
 	err := json.Unmarshal(raw, &row)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,7 +88,7 @@ func (w *written) add(raw []byte) {
 		return
 	}
 	if w.runs == nil {
-		w.runs = map[string]map[string]string{}
+		w.runs, w.rows = map[string]map[string]string{}, map[string][]line{}
 	}
 	of := w.runs[row.RunId.S]
 	if of == nil {
@@ -87,6 +97,28 @@ func (w *written) add(raw []byte) {
 	}
 	r := ledger.Record{Status: ledger.Status(row.Status.S), Method: row.Method.S, Error: row.Error.S}
 	of[row.ObjectKey.S] = r.Outcome()
+	w.rows[row.ObjectKey.S] = append(w.rows[row.ObjectKey.S], line{row.RunId.S, row.Worker.S, row.Seq.N, r.Outcome(), row.Before.S})
+}
+
+// explain tells what may have been miscounted in a run: every object whose row was written more than once, and what counters
+// cover.
+func (w *written) explain(runID string, all []run.Counters) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var b strings.Builder
+	for _, c := range all {
+		fmt.Fprintf(&b, "counters of %s cover %d: %v, pending %+v\n", c.Worker, c.Seq, c.Outcomes, c.Pending)
+	}
+	for key, lines := range w.rows {
+		if len(lines) < 2 || !slices.ContainsFunc(lines, func(l line) bool { return l.run == runID }) {
+			continue
+		}
+		fmt.Fprintf(&b, "%s\n", key)
+		for _, l := range lines {
+			fmt.Fprintf(&b, "  run %s, worker %s row %s: %s, in place of %s\n", l.run, l.worker, l.seq, l.outcome, l.before)
+		}
+	}
+	return b.String()
 }
 
 // of tallies a run's outcomes.
@@ -115,7 +147,7 @@ func (w *world) countersEqualLedger(ctx context.Context, runID string) error {
 		got[name] = n.Objects
 	}
 	if !maps.Equal(got, want) {
-		return fmt.Errorf("counters of run %s say %v, the ledger %v", runID, got, want)
+		return fmt.Errorf("counters of run %s say %v, the ledger %v\n%s", runID, got, want, w.written.explain(runID, all))
 	}
 	w.say("counters of run %s equal its ledger rows: %v", runID, got)
 	return nil
