@@ -17,8 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/run/runaws"
@@ -207,6 +209,11 @@ func (w *world) judge(ctx context.Context) error {
 	if visible, flying, _ := w.dead.Depth(); visible+flying != 0 {
 		fail("%d dead letters are on no record", visible+flying)
 	}
+	swept, err := giant.Sweep(ctx, multipartaws.Open(w.service(), "runs", retry.Policy{}), w.ends[1], time.Now())
+	if err != nil {
+		fail("sweeping as a worker does after half an hour: %w", err)
+	}
+	w.say("%d uploads were created, but recorded by nobody: swept", swept)
 	open, err := w.ends[1].Uploads(ctx, "")
 	if err != nil {
 		fail("listing uploads: %w", err)

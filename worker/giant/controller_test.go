@@ -197,6 +197,32 @@ func TestAbandonEndsEverythingOfTheTask(t *testing.T) {
 	}
 }
 
+// The answer to a creation was lost; the attempt after it is recorded and has forgotten its own intent.
+func TestSweepFindsTheUploadOfAnEarlierAttempt(t *testing.T) {
+	r := records(t)
+	put(t, r, "k", 1, 0, false)
+	lost, second := multipart.Intent{DestinationKey: "k", ID: "1", At: begin()}, multipart.Intent{DestinationKey: "k", ID: "2", At: begin().Add(time.Second)}
+	for _, i := range []multipart.Intent{lost, second} {
+		if err := r.PutIntent(t.Context(), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.DeleteIntent(t.Context(), second); err != nil {
+		t.Fatal(err)
+	}
+	b := &bucket{open: []store.Upload{
+		{Key: "k", ID: "k", Initiated: begin().Add(time.Second)}, // recorded
+		{Key: "k", ID: "of the lost answer", Initiated: begin()},
+		{Key: "k", ID: "just begun", Initiated: begin().Add(time.Hour)},
+	}}
+	if n, err := giant.Sweep(t.Context(), r, b, begin().Add(time.Minute)); err != nil || n != 1 || strings.Join(b.aborted, ",") != "of the lost answer" {
+		t.Errorf("%d were swept: %v, %v", n, b.aborted, err)
+	}
+	if left, err := r.Intents(t.Context()); err != nil || len(left) != 1 {
+		t.Errorf("intents left while an upload is young: %v, %v", left, err)
+	}
+}
+
 func TestSweepTouchesOnlyWhatIsLost(t *testing.T) {
 	r := records(t)
 	put(t, r, "recorded", 1, 0, false)

@@ -26,7 +26,8 @@ const clockDoubt = 15 * time.Minute
 const SweepAfter = 30 * time.Minute
 
 // Sweep aborts uploads that a process created and died before recording, and returns how many. Only keys with an intent
-// from before a time are looked at, and only uploads begun after it, so nobody else's are touched.
+// from before a time are looked at, and of their uploads those that began after the intent and before that time: nobody else's
+// are touched, nor one that is just being recorded.
 func Sweep(ctx context.Context, records multipart.Records, d Destination, before time.Time) (swept int, err error) {
 	intents, err := records.Intents(ctx)
 	if err != nil {
@@ -36,7 +37,7 @@ func Sweep(ctx context.Context, records multipart.Records, d Destination, before
 		if i.At.After(before) {
 			continue
 		}
-		n, err := sweepKey(ctx, records, d, i)
+		n, err := sweepKey(ctx, records, d, i, before)
 		swept += n
 		if err != nil {
 			return swept, err
@@ -45,7 +46,7 @@ func Sweep(ctx context.Context, records multipart.Records, d Destination, before
 	return swept, nil
 }
 
-func sweepKey(ctx context.Context, records multipart.Records, d Destination, i multipart.Intent) (swept int, err error) {
+func sweepKey(ctx context.Context, records multipart.Records, d Destination, i multipart.Intent, before time.Time) (swept int, err error) {
 	open, err := d.Uploads(ctx, i.DestinationKey)
 	if err != nil {
 		return 0, fmt.Errorf("looking for lost uploads of %s: %w", i.DestinationKey, err)
@@ -55,8 +56,13 @@ func sweepKey(ctx context.Context, records multipart.Records, d Destination, i m
 	if err != nil {
 		return 0, err
 	}
+	young := false
 	for _, u := range open {
 		if u.Key != i.DestinationKey || recorded[u.ID] || u.Initiated.Before(i.At.Add(-clockDoubt)) {
+			continue
+		}
+		if u.Initiated.After(before) {
+			young = true // somebody may be about to record it
 			continue
 		}
 		if err := d.AbortUpload(ctx, u.Key, u.ID); err != nil {
@@ -64,7 +70,10 @@ func sweepKey(ctx context.Context, records multipart.Records, d Destination, i m
 		}
 		swept++
 	}
-	return swept, records.DeleteIntent(ctx, i.DestinationKey)
+	if young {
+		return swept, nil
+	}
+	return swept, records.DeleteIntent(ctx, i)
 }
 
 func recordedIDs(ctx context.Context, records multipart.Records) (map[string]bool, error) {

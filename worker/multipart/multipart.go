@@ -13,6 +13,7 @@ import (
 // the call, so that an upload which was created but never recorded can be found and aborted.
 type Intent struct {
 	DestinationKey string
+	ID             string // of this attempt: another one of the same object has an intent of its own
 	At             time.Time
 	Worker         string
 }
@@ -74,10 +75,10 @@ var ErrExists = errors.New("an upload of this object is already recorded")
 
 // Records keeps intents, uploads and parts.
 type Records interface {
-	// PutIntent writes or replaces the intent of a destination key. Times have millisecond precision.
+	// PutIntent writes an intent, or replaces the one of the same destination key and id. Times have millisecond precision.
 	PutIntent(ctx context.Context, i Intent) error
 	// DeleteIntent forgets an intent. One that is gone is no error.
-	DeleteIntent(ctx context.Context, destinationKey string) error
+	DeleteIntent(ctx context.Context, i Intent) error
 	// Intents returns all intents, in no order.
 	Intents(ctx context.Context) ([]Intent, error)
 

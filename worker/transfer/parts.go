@@ -3,6 +3,7 @@ package transfer
 import (
 	"context"
 	"crypto/md5" //nolint:gosec // the S3 protocol's own digest, for stores that know no other
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -99,10 +100,11 @@ func (c *Copier) adopt(ctx context.Context, w *work, source store.Info, a store.
 	return c.create(ctx, w, source, a, giant)
 }
 
-// create begins an upload: the intention is on record before the call, and the upload after it.
+// create begins an upload: the intention is on record before the call, and the upload after it. The intention of an attempt
+// whose answer was lost stays, whatever later attempts come to: its upload is looked for by giant.Sweep.
 func (c *Copier) create(ctx context.Context, w *work, source store.Info, a store.Attributes, giant bool) (multipart.Upload, []multipart.Part, error) {
 	var up multipart.Upload
-	intent := multipart.Intent{DestinationKey: w.dest, At: time.Now().UTC(), Worker: c.Worker}
+	intent := multipart.Intent{DestinationKey: w.dest, ID: rand.Text(), At: time.Now().UTC(), Worker: c.Worker}
 	if err := c.Uploads.PutIntent(ctx, intent); err != nil {
 		return up, nil, fmt.Errorf("recording the intent to upload %s: %w", w.dest, err)
 	}
@@ -124,12 +126,12 @@ func (c *Copier) create(ctx context.Context, w *work, source store.Info, a store
 			return up, nil, err
 		}
 		parts, err := c.Uploads.Parts(ctx, recorded)
-		return recorded, parts, err
+		return recorded, parts, errors.Join(err, c.Uploads.DeleteIntent(ctx, intent))
 	}
 	if err != nil {
 		return up, nil, fmt.Errorf("recording upload %s of %s: %w", id, w.dest, err)
 	}
-	return up, nil, c.Uploads.DeleteIntent(ctx, w.dest)
+	return up, nil, c.Uploads.DeleteIntent(ctx, intent)
 }
 
 // partCopy is one multipart copy under way.

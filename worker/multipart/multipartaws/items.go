@@ -39,8 +39,8 @@ func uploadKey(sourceKey, sourceETag string) attributes {
 	return attributes{"PK": text(uploadsPartition), "SK": text("UPLOAD#" + hash(sourceKey, sourceETag))}
 }
 
-func intentKey(destinationKey string) attributes {
-	return attributes{"PK": text(intentsPartition), "SK": text("INTENT#" + hash(destinationKey))}
+func intentKey(i multipart.Intent) attributes {
+	return attributes{"PK": text(intentsPartition), "SK": text("INTENT#" + hash(i.DestinationKey, i.ID))}
 }
 
 func partsPartition(u multipart.Upload) string {
@@ -68,12 +68,13 @@ func decode(item attributes, into any) error {
 
 type intentItem struct {
 	DestinationKey string
+	ID             string `dynamodbav:"IntentId"`
 	At             time.Time
 	Worker         string
 }
 
 func encodeIntent(i multipart.Intent) (attributes, error) {
-	return encode(intentKey(i.DestinationKey), intentItem{i.DestinationKey, i.At.UTC().Truncate(time.Millisecond), i.Worker})
+	return encode(intentKey(i), intentItem{i.DestinationKey, i.ID, i.At.UTC().Truncate(time.Millisecond), i.Worker})
 }
 
 func decodeIntent(item attributes) (multipart.Intent, error) {

@@ -2,7 +2,7 @@
 //
 //	PK UPLOADS      SK UPLOAD#hash    an upload; hash of its source key and ETag
 //	PK UPLOAD#hash  SK PART#00001     up to 64 parts from that number on; hash of the source key, ETag and UploadId
-//	PK INTENTS      SK INTENT#hash    an intent; hash of its destination key
+//	PK INTENTS      SK INTENT#hash    an intent; hash of its destination key and its own id
 //
 // Uploads and intents share a partition each, so that they are listed by a query. Keys are hashed, because a sort key
 // has at most 1,024 bytes, which an object's key alone may have.
@@ -114,13 +114,13 @@ func (s *Records) PutIntent(ctx context.Context, i multipart.Intent) error {
 }
 
 // DeleteIntent implements multipart.Records.
-func (s *Records) DeleteIntent(ctx context.Context, destinationKey string) error {
+func (s *Records) DeleteIntent(ctx context.Context, i multipart.Intent) error {
 	err := s.do(ctx, "DeleteItem", func() error {
-		_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String(s.table), Key: intentKey(destinationKey)})
+		_, err := s.client.DeleteItem(ctx, &dynamodb.DeleteItemInput{TableName: aws.String(s.table), Key: intentKey(i)})
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("forgetting the intent to write %s: %w", destinationKey, err)
+		return fmt.Errorf("forgetting the intent to write %s: %w", i.DestinationKey, err)
 	}
 	return nil
 }

@@ -25,9 +25,17 @@ type Records struct {
 	task string
 }
 
+// schemaIntents gives each attempt an intent of its own.
+const schemaIntents = `
+CREATE TABLE upload_intents_2 (task TEXT NOT NULL, key TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL, worker TEXT NOT NULL, PRIMARY KEY (task, key, id)) WITHOUT ROWID;
+INSERT INTO upload_intents_2 SELECT task, key, '', at, worker FROM upload_intents;
+DROP TABLE upload_intents;
+ALTER TABLE upload_intents_2 RENAME TO upload_intents;
+`
+
 // Open opens the uploads of a task, and makes the tables when they are new.
 func Open(ctx context.Context, db *sql.DB, task string) (*Records, error) {
-	if err := databasesqlite.Migrate(ctx, db, "multipart", schema); err != nil {
+	if err := databasesqlite.Migrate(ctx, db, "multipart", schema, schemaIntents); err != nil {
 		return nil, err
 	}
 	return &Records{db, task}, nil
@@ -35,19 +43,19 @@ func Open(ctx context.Context, db *sql.DB, task string) (*Records, error) {
 
 // PutIntent implements multipart.Records.
 func (s *Records) PutIntent(ctx context.Context, i multipart.Intent) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR REPLACE INTO upload_intents VALUES (?, ?, ?, ?)`, s.task, i.DestinationKey, i.At.UnixMilli(), i.Worker)
+	_, err := s.db.ExecContext(ctx, `INSERT OR REPLACE INTO upload_intents (task, key, id, at, worker) VALUES (?, ?, ?, ?, ?)`, s.task, i.DestinationKey, i.ID, i.At.UnixMilli(), i.Worker)
 	return err
 }
 
 // DeleteIntent implements multipart.Records.
-func (s *Records) DeleteIntent(ctx context.Context, key string) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM upload_intents WHERE task = ? AND key = ?`, s.task, key)
+func (s *Records) DeleteIntent(ctx context.Context, i multipart.Intent) error {
+	_, err := s.db.ExecContext(ctx, `DELETE FROM upload_intents WHERE task = ? AND key = ? AND id = ?`, s.task, i.DestinationKey, i.ID)
 	return err
 }
 
 // Intents implements multipart.Records.
 func (s *Records) Intents(ctx context.Context) ([]multipart.Intent, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT key, at, worker FROM upload_intents WHERE task = ? ORDER BY key`, s.task)
+	rows, err := s.db.QueryContext(ctx, `SELECT key, id, at, worker FROM upload_intents WHERE task = ? ORDER BY key, id`, s.task)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +64,7 @@ func (s *Records) Intents(ctx context.Context) ([]multipart.Intent, error) {
 	for rows.Next() {
 		var i multipart.Intent
 		var at int64
-		if err := rows.Scan(&i.DestinationKey, &at, &i.Worker); err != nil {
+		if err := rows.Scan(&i.DestinationKey, &i.ID, &at, &i.Worker); err != nil {
 			return nil, err
 		}
 		i.At = time.UnixMilli(at).UTC()

@@ -49,7 +49,7 @@ func intents(t *testing.T, s multipart.Records) {
 		t.Helper()
 		got, err := s.Intents(t.Context())
 		check(t, err)
-		less := func(a, b multipart.Intent) bool { return a.DestinationKey < b.DestinationKey }
+		less := func(a, b multipart.Intent) bool { return a.DestinationKey+a.ID < b.DestinationKey+b.ID }
 		if diff := cmp.Diff(want, got, cmpopts.SortSlices(less), cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
 		}
@@ -63,8 +63,14 @@ func intents(t *testing.T, s multipart.Records) {
 	a.Worker, a.At = "w3", at().Add(time.Hour)
 	check(t, s.PutIntent(t.Context(), a))
 	list(a, b)
-	check(t, s.DeleteIntent(t.Context(), b.DestinationKey))
-	check(t, s.DeleteIntent(t.Context(), b.DestinationKey))
+	other := a
+	other.ID = "of another attempt"
+	check(t, s.PutIntent(t.Context(), other))
+	list(a, other, b)
+	check(t, s.DeleteIntent(t.Context(), other))
+	list(a, b)
+	check(t, s.DeleteIntent(t.Context(), b))
+	check(t, s.DeleteIntent(t.Context(), b))
 	list(a)
 }
 
