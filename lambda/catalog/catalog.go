@@ -2,7 +2,9 @@
 package catalog
 
 import (
+	"cmp"
 	"encoding/json"
+	"strings"
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/contract"
@@ -26,9 +28,26 @@ func Local(version string) []task.Plugin {
 func s3Plugin(c *contract.Contract, version string, at Place) task.Plugin {
 	return task.Plugin{
 		Type: "S3", Description: "Objects between stores: Amazon S3, other clouds, and whatever speaks its protocol",
-		Version: version, Contract: c, Schedule: s3Schedule,
+		Version: version, Contract: c, Schedule: s3Schedule, Ends: s3Ends,
 		Policies: func(v contract.Values, stack string) ([]task.Policy, error) { return s3Policies(v, stack, at) },
 	}
+}
+
+func s3Ends(p map[string]string) (source, destination string) {
+	address := func(kind, bucket, prefix, endpoint string) string {
+		text := bucket
+		if prefix = strings.Trim(prefix, "/"); prefix != "" {
+			text += "/" + prefix
+		}
+		switch kind = cmp.Or(kind, "Amazon_S3"); {
+		case kind == "Amazon_S3" && endpoint == "":
+			return "s3://" + text
+		case endpoint != "":
+			return strings.TrimRight(endpoint, "/") + "/" + text
+		}
+		return strings.ReplaceAll(kind, "_", " ") + ": " + text
+	}
+	return address(p["srcType"], p["srcBucket"], p["srcPrefix"], p["srcEndpoint"]), address(p["destType"], p["destBucket"], p["destPrefix"], p["destEndpoint"])
 }
 
 func s3Schedule(v contract.Values) task.Schedule {

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -49,4 +50,17 @@ func (c Caller) need(r Role) error {
 		Code: Forbidden, Message: fmt.Sprintf("%s has %s; this needs the role %s", c.Name, has, r),
 		Next: fmt.Sprintf("ask an administrator to put you into the group %q at the identity provider, and sign in anew", r),
 	}
+}
+
+type callerKey struct{}
+
+// WithCaller returns a context that carries who asks.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// CallerOf returns who asks; the zero Caller, who may do nothing, when the context does not say.
+func CallerOf(ctx context.Context) Caller {
+	c, _ := ctx.Value(callerKey{}).(Caller)
+	return c
 }

@@ -26,6 +26,8 @@ type Plugin struct {
 	Version     string // that new tasks get
 	Contract    *contract.Contract
 	Schedule    func(contract.Values) Schedule
+	// Ends says in words what is moved from where to where.
+	Ends func(parameters map[string]string) (source, destination string)
 	// Policies says what the owners of both ends have to allow. nil: the plugin cannot tell.
 	Policies func(v contract.Values, stack string) ([]Policy, error)
 }
@@ -281,6 +283,12 @@ func (t *Task) begin(k Kind, after State, c Caller, now time.Time) {
 	t.Operation = &Operation{ID: fmt.Sprintf("%s-%d", t.ID, t.Revision+1), Kind: k, Begun: now, By: c.Name, After: after}
 	t.State = map[Kind]State{Create: Starting, Update: Updating, Delete: Stopping}[k]
 	t.Reason, t.NextStep = "", ""
+}
+
+// PluginOf returns a plugin by its type; false when the hub does not know it (any more).
+func (s *Service) PluginOf(kind string) (Plugin, bool) {
+	p, err := s.plugin(kind)
+	return p, err == nil
 }
 
 func (s *Service) plugin(kind string) (Plugin, error) {

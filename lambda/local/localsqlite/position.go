@@ -27,7 +27,10 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		`CREATE TABLE positions (task TEXT PRIMARY KEY, begin BLOB NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID`,
 		`CREATE TABLE requests (id TEXT PRIMARY KEY, task TEXT NOT NULL, kind TEXT NOT NULL, body BLOB, asked INTEGER NOT NULL /* Unix nanoseconds */,
 			done INTEGER NOT NULL DEFAULT 0, answer BLOB) WITHOUT ROWID;
-		CREATE INDEX requests_open ON requests (kind, asked) WHERE NOT done`)
+		CREATE INDEX requests_open ON requests (kind, asked) WHERE NOT done`,
+		`CREATE TABLE measures (task TEXT NOT NULL, at INTEGER NOT NULL /* Unix seconds, of a minute */, name TEXT NOT NULL, value REAL NOT NULL,
+			PRIMARY KEY (task, at, name)) WITHOUT ROWID;
+		CREATE INDEX measures_at ON measures (at)`)
 }
 
 // Load implements local.Position.

@@ -1,0 +1,143 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"github.com/datatransferhub/dth/lambda/api/generated"
+	"github.com/datatransferhub/dth/lambda/task"
+)
+
+// Limits of one operation. AppSync gives a resolver 30 s and an answer 5 MB
+// (https://docs.aws.amazon.com/general/latest/gr/appsync.html).
+const (
+	maxTime       = 28 * time.Second
+	maxAnswer     = 5_000_000 - 100_000
+	maxComplexity = 2000  // fields, as often as they are asked for
+	maxTokens     = 10000 // of a query
+)
+
+// API executes operations of the schema on a service.
+type API struct {
+	exec *executor.Executor
+	log  *slog.Logger
+}
+
+// New returns the API of a service. Who asks is in the context: task.WithCaller.
+func New(s *task.Service) *API {
+	a := &API{exec: executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: &resolver{s}})), log: s.Log}
+	a.exec.Use(extension.FixedComplexityLimit(maxComplexity))
+	a.exec.SetParserTokenLimit(maxTokens)
+	a.exec.SetErrorPresenter(a.present)
+	a.exec.SetRecoverFunc(a.recovered)
+	return a
+}
+
+// Do executes one operation and returns the answer as JSON: data and errors. Nothing of the hub's inside is in it.
+func (a *API) Do(ctx context.Context, p graphql.RawParams) json.RawMessage {
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	p.ReadTime.Start, p.ReadTime.End = graphql.Now(), graphql.Now()
+	ctx = graphql.StartOperationTrace(ctx)
+	var response *graphql.Response
+	if op, errs := a.exec.CreateOperationContext(ctx, &p); errs != nil {
+		response = a.exec.DispatchError(graphql.WithOperationContext(ctx, op), a.refused(errs))
+	} else {
+		answers, ctx := a.exec.DispatchOperation(ctx, op)
+		response = answers(ctx)
+	}
+	text, err := json.Marshal(response)
+	if err == nil && len(text) > maxAnswer {
+		err = &task.Error{
+			Code: task.TooLarge, Message: fmt.Sprintf("the answer would be %d bytes; the API carries %d", len(text), maxAnswer),
+			Next: "ask for fewer entries with first, or for fewer fields",
+		}
+	}
+	if err == nil {
+		return text
+	}
+	text, _ = json.Marshal(&graphql.Response{Errors: gqlerror.List{a.present(ctx, err)}}) // texts only
+	return text
+}
+
+// refused completes the errors of an operation that does not fit the schema.
+func (a *API) refused(errs gqlerror.List) gqlerror.List {
+	for _, e := range errs {
+		if e.Extensions == nil {
+			e.Extensions = map[string]any{}
+		}
+		e.Extensions["code"] = string(task.Invalid)
+		e.Extensions["next"] = "compare the operation and its variables with the schema"
+	}
+	return errs
+}
+
+// present turns an error into one that a caller may see.
+func (a *API) present(ctx context.Context, err error) *gqlerror.Error {
+	shown := graphql.DefaultErrorPresenter(ctx, err)
+	var e *task.Error
+	switch {
+	case errors.As(err, &e):
+		if e.Err != nil {
+			a.log.Error("an operation failed", "code", e.Code, "message", e.Message, "error", e.Err, "path", shown.Path.String())
+		}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		e = &task.Error{Code: task.Unavailable, Message: "this took too long", Next: "ask for less at once, or try again"}
+	case isSchemaError(err):
+		e = &task.Error{Code: task.Invalid, Message: shown.Message}
+	default:
+		id := graphqlID()
+		a.log.Error("an operation failed", "id", id, "error", err, "path", shown.Path.String())
+		e = &task.Error{Code: task.Internal, Message: "something in the hub failed", Next: "look for " + id + " in the hub's log"}
+	}
+	shown.Message, shown.Extensions = said(e), extensions(e)
+	return shown
+}
+
+// isSchemaError reports whether an error is the executor's own, about an argument, and not a resolver's.
+func isSchemaError(err error) bool {
+	var e *gqlerror.Error
+	return errors.As(err, &e) && e.Err == nil
+}
+
+// said is what people read first: with the field, without the next step, which has a place of its own.
+func said(e *task.Error) string {
+	short := *e
+	short.Next = ""
+	return short.Error()
+}
+
+func extensions(e *task.Error) map[string]any {
+	m := map[string]any{"code": string(e.Code)}
+	for name, text := range map[string]string{"field": e.Field, "value": e.Value, "next": e.Next} {
+		if text != "" {
+			m[name] = text
+		}
+	}
+	if len(e.Others) > 0 {
+		others := make([]map[string]any, len(e.Others))
+		for i := range e.Others {
+			others[i] = extensions(&e.Others[i])
+			others[i]["message"] = e.Others[i].Message
+		}
+		m["others"] = others
+	}
+	return m
+}
+
+// recovered turns a panic into an error without its text.
+func (a *API) recovered(_ context.Context, cause any) error {
+	id := graphqlID()
+	a.log.Error("an operation panicked", "id", id, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+	return &task.Error{Code: task.Internal, Message: "something in the hub failed", Next: "look for " + id + " in the hub's log"}
+}
