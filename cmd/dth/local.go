@@ -26,8 +26,11 @@ func newLocal() *cobra.Command {
 		Long: `Local runs tasks in one process, without an AWS account: on their schedules, by events, or once. Each run is closed by a
 comparison of both ends. Everything is kept under --data, so that a restart goes on where it was stopped or killed.
 
---tasks FILE names the tasks; SIGHUP reads it anew, and tasks that did not change go on undisturbed. --sample starts two S3
-servers on this machine, fills the first, copies everything to the second, and goes on copying what is added.
+Without a task file it is a hub: it serves the API on --listen, and tasks are created, changed and watched by dth task. --sample
+starts two S3 servers on this machine, fills the first, and creates a task that copies everything to the second and goes on copying
+what is added.
+
+--tasks FILE names the tasks instead, and nothing is served; SIGHUP reads it anew, and tasks that did not change go on undisturbed.
 
 A task file:
 
@@ -51,6 +54,7 @@ A task file:
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLocal(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.tasks, "tasks", "", "file with the tasks, YAML or JSON")
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the API; port 0 is any that is free")
 	cmd.Flags().BoolVar(&o.check, "check", false, "only look whether the tasks are valid and their ends can be reached")
 	cmd.Flags().BoolVar(&o.sample, "sample", false, "start two sample stores, fill the first and copy it to the second")
 	cmd.Flags().StringVar(&o.data, "data", "", "folder of records, secrets and the sample [the user's data folder]")
@@ -61,14 +65,17 @@ A task file:
 }
 
 type localOptions struct {
-	tasks, data                  string
+	tasks, data, listen          string
 	sample, once, check, verbose bool
 	every                        time.Duration
 }
 
 func runLocal(ctx context.Context, o localOptions) error {
-	if !o.sample && o.tasks == "" {
-		return usageError(errors.New("nothing to run: give --tasks FILE or --sample; to copy between your own stores at once, use dth copy"))
+	if o.check && o.tasks == "" {
+		return usageError(errors.New("--check: it looks at the tasks of a file; give --tasks FILE"))
+	}
+	if o.once && o.tasks == "" && !o.sample {
+		return usageError(errors.New("--once: it makes one run of each task of a file; give --tasks FILE, or use dth copy to copy between your own stores at once"))
 	}
 	if o.every < time.Second {
 		return usageError(fmt.Errorf("--every: %s: allowed is 1s or more", o.every))
@@ -91,6 +98,9 @@ func runLocal(ctx context.Context, o localOptions) error {
 		return usageError(err)
 	}
 	defer unlock()
+	if o.tasks == "" && !o.once {
+		return m.serve(ctx)
+	}
 	return m.run(ctx, tasks)
 }
 

@@ -26,6 +26,9 @@ type machine struct {
 	db      *sql.DB
 	secrets local.Secrets
 	sample  *sampleStores // nil: there is no sample
+
+	logs     *local.TaskLogs       // of a hub's tasks
+	measures *localsqlite.Measures // likewise
 }
 
 // open implements what the hub opens tasks with.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,7 +89,7 @@ func startStore(ctx context.Context, helper, dir, name string) (*sampleStore, er
 	if st.secret, err = keptSecret(filepath.Join(dir, name+".secret")); err != nil {
 		return nil, err
 	}
-	st.cmd = exec.Command(helper, "serve", "s3", "--data", filepath.Join(dir, name), "--listen", "127.0.0.1:0", "--access", st.access)
+	st.cmd = exec.Command(helper, "serve", "s3", "--data", filepath.Join(dir, name), "--listen", keptAddress(filepath.Join(dir, name+".address")), "--access", st.access)
 	st.cmd.Env = append(os.Environ(), "DTH_SAMPLE_SECRET="+st.secret)
 	st.cmd.SysProcAttr = ownGroup()
 	var said strings.Builder
@@ -118,6 +119,9 @@ func startStore(ctx context.Context, helper, dir, name string) (*sampleStore, er
 		err = ctx.Err()
 	case <-time.After(30 * time.Second):
 		err = errors.New("it did not answer within 30 s")
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".address"), []byte(strings.TrimPrefix(st.url, "http://")), 0o600)
 	}
 	if err != nil {
 		st.stop()
@@ -213,6 +217,21 @@ func (s *sampleStores) writeCredentials() error {
 		return fmt.Errorf("profiles of the sample: %w", err)
 	}
 	return nil
+}
+
+// keptAddress returns the address that a server had before, so that tasks which name it go on, when nobody else has it now.
+func keptAddress(path string) string {
+	const free = "127.0.0.1:0"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return free
+	}
+	l, err := net.Listen("tcp", string(text))
+	if err != nil {
+		return free
+	}
+	_ = l.Close() // it was only tried
+	return string(text)
 }
 
 // keptSecret returns the secret in a file, which it makes at first.

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"time"
+
+	"github.com/datatransferhub/dth/lambda/api"
+	"github.com/datatransferhub/dth/lambda/catalog"
+	"github.com/datatransferhub/dth/lambda/local"
+	"github.com/datatransferhub/dth/lambda/local/front"
+	"github.com/datatransferhub/dth/lambda/local/localsqlite"
+	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/lambda/task/tasksqlite"
+	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/diff"
+	"github.com/datatransferhub/dth/worker/estimate"
+	"github.com/datatransferhub/dth/worker/finder"
+	"github.com/datatransferhub/dth/worker/giant"
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/ledger/ledgersqlite"
+	"github.com/datatransferhub/dth/worker/multipart/multipartsqlite"
+	"github.com/datatransferhub/dth/worker/preflight"
+	"github.com/datatransferhub/dth/worker/queue/queuesqlite"
+	"github.com/datatransferhub/dth/worker/run/runsqlite"
+)
+
+// tokenFile and addressFile tell dth task how to speak to the hub of a data folder.
+const (
+	tokenFile   = "token"
+	addressFile = "address"
+)
+
+// serve runs the hub: the tasks on record, and the API that changes them.
+func (m *machine) serve(ctx context.Context) error {
+	listener, err := front.Listen(m.options.listen, "--listen")
+	if err != nil {
+		return usageError(err)
+	}
+	defer listener.Close()
+	if m.db, err = databasesqlite.Open(ctx, filepath.Join(m.dir, "dth.db")); err != nil {
+		return usageError(err)
+	}
+	defer m.db.Close()
+	logs, err := local.OpenTaskLogs(filepath.Join(m.dir, "logs"))
+	if err != nil {
+		return usageError(err)
+	}
+	defer logs.Close()
+	m.logs = logs
+	log := slog.New(logs.Handler(logger(m.options.verbose).Handler()))
+	if m.options.sample {
+		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), m.screen); err != nil {
+			return err
+		}
+		defer m.sample.stop()
+	}
+	service, provider, metrics, err := m.hub(ctx, log)
+	if err != nil {
+		return err
+	}
+	if err := m.createSample(ctx, service); err != nil {
+		return err
+	}
+	server, err := m.front(listener, service)
+	if err != nil {
+		return usageError(err)
+	}
+	return m.serveUntil(ctx, listener, server, provider, metrics)
+}
+
+// serveUntil runs server and tasks until ctx ends or one of them fails.
+func (m *machine) serveUntil(ctx context.Context, l net.Listener, server *http.Server, provider *local.Provider, metrics *local.Metrics) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	measured := make(chan struct{})
+	go func() { defer close(measured); metrics.Run(ctx) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			stop(fmt.Errorf("the hub's server ended: %w", err))
+		}
+	}()
+	m.announceHub(l)
+	err := provider.Run(ctx)
+	stop(err)
+	shut, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if shutErr := server.Shutdown(shut); shutErr != nil {
+		_ = server.Close() // calls that take longer are cut off
+	}
+	<-served
+	<-measured
+	m.screen.end()
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	return err
+}
+
+// hub puts the service together.
+func (m *machine) hub(ctx context.Context, log *slog.Logger) (*task.Service, *local.Provider, *local.Metrics, error) {
+	store, err := tasksqlite.Open(ctx, m.db)
+	if err != nil {
+		return nil, nil, nil, usageError(err)
+	}
+	requests, err := localsqlite.OpenRequests(ctx, m.db)
+	if err != nil {
+		return nil, nil, nil, usageError(err)
+	}
+	measures, err := localsqlite.OpenMeasures(ctx, m.db)
+	if err != nil {
+		return nil, nil, nil, usageError(err)
+	}
+	metrics := &local.Metrics{Measures: measures, Log: log, Now: time.Now}
+	m.measures = measures
+	provider := local.NewProvider(local.Provider{
+		Store: store, Requests: requests, OpenRecords: m.openTask, Forget: m.forget, Examine: m.examine, Compare: m.compare, Log: log, Now: time.Now,
+		Hub: &local.Hub{Open: m.open, Version: version, Log: log, OnOutcome: metrics.Outcome},
+	})
+	return &task.Service{
+		Hub: task.Hub{Version: version, Local: true}, Plugins: catalog.Local(version), Store: store, Stacks: provider, Engine: provider,
+		Logs: m.logs, Metrics: metrics, Pickers: local.Pickers{Secrets: filepath.Join(m.dir, "secrets")}, Log: log, Now: time.Now,
+	}, provider, metrics, nil
+}
+
+// front opens the hub's HTTP side, and writes down how dth task reaches it.
+func (m *machine) front(l net.Listener, service *task.Service) (*http.Server, error) {
+	token, err := front.Token(filepath.Join(m.dir, tokenFile))
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().String()
+	if err := os.WriteFile(filepath.Join(m.dir, addressFile), []byte("http://"+address+"\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("address of the hub: %w", err)
+	}
+	owner := "the owner of this machine"
+	if u, err := user.Current(); err == nil {
+		owner = u.Username
+	}
+	return front.Server(front.New(front.Options{Address: address, Token: token, Owner: owner, GraphQL: api.New(service), Version: version})), nil
+}
+
+func (m *machine) announceHub(l net.Listener) {
+	m.screen.line("the hub serves http://%s; records are kept in %s", l.Addr(), m.dir)
+	m.screen.line("tasks:  dth task list --data %s     (dth task --help says what else)", m.dir)
+	if m.sample != nil {
+		m.announce()
+	}
+}
+
+// createSample makes the sample's tasks; a second start finds them.
+func (m *machine) createSample(ctx context.Context, s *task.Service) error {
+	if m.sample == nil {
+		return nil
+	}
+	t, err := m.sample.task(m.options.every)
+	if err != nil {
+		return err
+	}
+	parameters := t.Parameters
+	parameters["pollEvery"] = m.options.every.String()
+	c := task.Caller{Name: "sample", Role: task.Admin}
+	made, err := s.Create(ctx, c, task.CreateInput{
+		Name: "sample", Description: "The sample's source, copied to its destination as it changes. One object fails on purpose.", Type: "S3",
+		Parameters: parameters, Start: true, ClientToken: "sample",
+	})
+	if task.Is(err, task.Conflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Its servers have other addresses when somebody else has taken theirs.
+	_, err = s.Update(ctx, c, task.UpdateInput{ID: made.ID, Parameters: parameters})
+	if task.Is(err, task.WrongState) {
+		return nil
+	}
+	return err
+}
+
+// openTask opens what a task has on record.
+func (m *machine) openTask(ctx context.Context, id string) (task.Records, error) {
+	l, err := ledgersqlite.Open(ctx, m.db, id)
+	if err != nil {
+		return task.Records{}, err
+	}
+	r, err := runsqlite.Open(ctx, m.db, id)
+	return task.Records{Runs: r, Objects: l, Close: func() { _ = l.Close() }}, err // statements; the database stays
+}
+
+// forget aborts a task's open uploads, and removes what it has on record. Uploads at an end that cannot be reached are left
+// there: a task has to be stoppable when its ends are gone.
+func (m *machine) forget(ctx context.Context, t local.Task) error {
+	uploads, err := multipartsqlite.Open(ctx, m.db, t.Name)
+	if err != nil {
+		return err
+	}
+	if open, err := uploads.Uploads(ctx); err == nil && len(open) > 0 && t.Job != nil {
+		bounded, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		e, err := m.ends(bounded, t)
+		if err == nil {
+			_, err = giant.Abandon(bounded, uploads, e.destination, time.Now())
+			e.close()
+		}
+		if err != nil {
+			m.screen.line("%s: uploads are left open at the destination: %v", t.Name, err)
+		}
+	}
+	return errors.Join(
+		queuesqlite.Drop(ctx, m.db, t.Name), ledgersqlite.Drop(ctx, m.db, t.Name), runsqlite.Drop(ctx, m.db, t.Name), multipartsqlite.Drop(ctx, m.db, t.Name),
+		m.measures.Forget(ctx, t.Name, time.Time{}), m.logs.Forget(t.Name),
+	)
+}
+
+// examine looks whether both ends of a task can be used.
+func (m *machine) examine(ctx context.Context, t local.Task) ([]task.Finding, error) {
+	e, err := m.ends(ctx, t)
+	var found *preflight.Error
+	if errors.As(err, &found) {
+		return []task.Finding{{End: found.End, Right: "list", Result: "denied", Message: found.Err.Error(), Remedy: found.Advice}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	e.close()
+	return []task.Finding{{End: "source", Right: "list", Result: "ok"}, {End: "destination", Right: "list", Result: "ok"}}, nil
+}
+
+// compare makes a pass that queues nothing.
+func (m *machine) compare(ctx context.Context, t local.Task, told func(listed int64)) (*task.PlanResult, error) {
+	e, err := m.ends(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	records, err := ledgersqlite.Open(ctx, m.db, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer records.Close()
+	plan := &finder.Plan{Rules: estimate.RulesOf(t.Job)}
+	totals, err := finder.Pass(ctx, finder.Config{
+		Job: t.Job, Source: e.source, Destination: e.destination, PrefixFile: e.prefixFile(), Ledger: ledger.Ledger(records),
+		Sinks:      func() []diff.Sink { return []diff.Sink{plan} },
+		OnProgress: func(p finder.Progress) { told(p.Source + p.Destination) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	result := &task.PlanResult{Totals: totals, Estimate: estimate.Of(estimate.Input{
+		Job: t.Job, Totals: totals, Work: plan.Work(), Shared: e.destination.Shares(e.source), SourceRegion: e.source.Region(), DestinationRegion: e.destination.Region(),
+	})}
+	for _, b := range plan.Histogram() {
+		result.Histogram = append(result.Histogram, task.Bin(b))
+	}
+	for _, o := range plan.Largest() {
+		result.Largest = append(result.Largest, task.Sized{Key: o.Key, Size: o.Size})
+	}
+	return result, nil
+}

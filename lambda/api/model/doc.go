@@ -1,0 +1,2 @@
+// Package model is what gqlgen writes from the schema: its types.
+package model
