@@ -108,9 +108,9 @@ func (r *Record) Counted(runID string) (all []Prior) {
 	return all
 }
 
-// Remembers reports whether a record of a run is among those that this one replaced.
-func (r *Record) Remembers(runID string) bool {
-	return slices.ContainsFunc(r.Before, func(p Prior) bool { return p.Run == runID })
+// Replaced reports whether a write is among those that this one replaced, as far as it remembers.
+func (r *Record) Replaced(v Revision) bool {
+	return slices.ContainsFunc(r.Before, func(p Prior) bool { return p.Worker == v.Worker && p.Seq == v.Seq })
 }
 
 // Outcome is the name under which the record is counted: its status, of DONE and SKIPPED with how or why.

@@ -91,8 +91,10 @@ func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.R
 			return nil, fmt.Errorf("writing the ledger: %w", err)
 		case stored == nil:
 			return replaced, nil
-		case stored.Revision() == record.Revision():
-			return known, nil // written by an attempt whose answer was lost
+		case stored.Revision() == record.Revision() || stored.Replaced(record.Revision()):
+			// Written by an attempt whose answer was lost, and perhaps replaced since: then whoever did so has seen it,
+			// and written once more it would be taken off twice.
+			return known, nil
 		case expect != nil:
 			return nil, ledger.ErrConflict
 		}

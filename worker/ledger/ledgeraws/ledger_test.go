@@ -68,14 +68,17 @@ func record(key string, seq int64) ledger.Record {
 	return ledger.Record{Key: key, Status: ledger.Done, Size: 3, Worker: "w", Seq: seq}
 }
 
-// losing lets a call of one kind through and loses its answer, the first time.
-func losing(cfg aws.Config, operation string) aws.Config {
+// losing lets a call of one kind through that succeeds and loses its answer, the first time; then it does what is given.
+func losing(cfg aws.Config, operation string, then ...func()) aws.Config {
 	lost := false
 	return standinaws.Between(cfg, func(r standinaws.Request, next func() (*http.Response, error)) (*http.Response, error) {
 		resp, err := next()
-		if err == nil && r.Operation == operation && !lost {
+		if err == nil && r.Operation == operation && !lost && resp.StatusCode == http.StatusOK {
 			lost = true
 			_ = resp.Body.Close()
+			for _, f := range then {
+				f()
+			}
 			return nil, io.ErrUnexpectedEOF
 		}
 		return resp, err
@@ -123,6 +126,31 @@ func TestWriteWhoseAnswerWasLost(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// The answer to a write is lost, and before it is made again somebody replaces the record, knowing it. Written once more, it would
+// be counted once and taken off twice.
+func TestWriteWhoseAnswerWasLostIsNotMadeAgainWhenItWasReplaced(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	name := table(t, cfg)
+	first, second, later := record("k", 1), record("k", 2), record("k", 1)
+	first.RunID, second.RunID, later.RunID, later.Worker = "run", "run", "run", "another"
+	if _, err := open(t, cfg, name).Put(t.Context(), first, nil); err != nil {
+		t.Fatal(err)
+	}
+	overtaken := losing(cfg, "PutItem", func() {
+		if _, err := open(t, cfg, name).Put(t.Context(), later, nil); err != nil {
+			t.Error(err)
+		}
+	})
+	old, err := open(t, overtaken, name).Put(t.Context(), second, nil)
+	if diff := cmp.Diff(&first, old); err != nil || diff != "" {
+		t.Errorf("replaced: %s, %v", diff, err)
+	}
+	got, err := open(t, cfg, name).Get(t.Context(), []string{"k"})
+	if err != nil || got["k"].Worker != "another" {
+		t.Errorf("stored is %+v, %v", got, err)
 	}
 }
 
