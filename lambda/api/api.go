@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"github.com/datatransferhub/dth/lambda/api/generated"
@@ -29,13 +31,23 @@ const (
 
 // API executes operations of the schema on a service.
 type API struct {
-	exec *executor.Executor
-	log  *slog.Logger
+	exec      *executor.Executor
+	log       *slog.Logger
+	arguments map[string]map[string]bool // of root fields
 }
 
 // New returns the API of a service. Who asks is in the context: task.WithCaller.
 func New(s *task.Service) *API {
-	a := &API{exec: executor.New(generated.NewExecutableSchema(generated.Config{Resolvers: &resolver{s}})), log: s.Log}
+	schema := generated.NewExecutableSchema(generated.Config{Resolvers: &resolver{s}})
+	a := &API{exec: executor.New(schema), log: s.Log, arguments: map[string]map[string]bool{}}
+	for _, root := range []*ast.Definition{schema.Schema().Query, schema.Schema().Mutation} {
+		for _, field := range root.Fields {
+			a.arguments[field.Name] = map[string]bool{}
+			for _, argument := range field.Arguments {
+				a.arguments[field.Name][argument.Name] = true
+			}
+		}
+	}
 	a.exec.Use(extension.FixedComplexityLimit(maxComplexity))
 	a.exec.SetParserTokenLimit(maxTokens)
 	a.exec.SetErrorPresenter(a.present)
@@ -47,6 +59,7 @@ func New(s *task.Service) *API {
 func (a *API) Do(ctx context.Context, p graphql.RawParams) json.RawMessage {
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()
+	numbers(p.Variables)
 	p.ReadTime.Start, p.ReadTime.End = graphql.Now(), graphql.Now()
 	ctx = graphql.StartOperationTrace(ctx)
 	var response *graphql.Response
@@ -93,8 +106,8 @@ func (a *API) present(ctx context.Context, err error) *gqlerror.Error {
 		}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		e = &task.Error{Code: task.Unavailable, Message: "this took too long", Next: "ask for less at once, or try again"}
-	case isSchemaError(err):
-		e = &task.Error{Code: task.Invalid, Message: shown.Message}
+	case a.ofArgument(shown.Path):
+		e = &task.Error{Code: task.Invalid, Message: shown.Message, Field: shown.Path[1:].String(), Next: "compare the variables with the schema"}
 	default:
 		id := graphqlID()
 		a.log.Error("an operation failed", "id", id, "error", err, "path", shown.Path.String())
@@ -104,10 +117,31 @@ func (a *API) present(ctx context.Context, err error) *gqlerror.Error {
 	return shown
 }
 
-// isSchemaError reports whether an error is the executor's own, about an argument, and not a resolver's.
-func isSchemaError(err error) bool {
-	var e *gqlerror.Error
-	return errors.As(err, &e) && e.Err == nil
+// ofArgument reports whether a path leads to an argument of a root field, and not to something in its answer.
+func (a *API) ofArgument(path ast.Path) bool {
+	if len(path) < 2 {
+		return false
+	}
+	root, _ := path[0].(ast.PathName)
+	argument, _ := path[1].(ast.PathName)
+	return a.arguments[string(root)][string(argument)]
+}
+
+// numbers gives numbers the form in which the executor takes whole ones.
+func numbers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		return json.Number(strconv.FormatFloat(v, 'f', -1, 64))
+	case map[string]any:
+		for name := range v {
+			v[name] = numbers(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = numbers(v[i])
+		}
+	}
+	return v
 }
 
 // said is what people read first: with the field, without the next step, which has a place of its own.
