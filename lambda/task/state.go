@@ -155,18 +155,22 @@ type Progress struct {
 }
 
 // Observe brings what a run told of itself into the task, and reports whether anything changed: what is older than what is
-// known changes nothing, in whatever order it comes.
+// known changes nothing, in whatever order it comes. The proof of a run counts also when a newer run has begun, until that
+// one is proved. A run that was skipped is no news: it made way for another that goes on telling.
 func (t *Task) Observe(p Progress, now time.Time) bool {
-	if last := t.LastRun; last != nil && !p.Run.after(last) {
+	over := !p.Finished.IsZero() && p.State != run.Failed
+	switch last := t.LastRun; {
+	case p.State == run.Skipped:
 		return false
+	case last != nil && !p.Run.after(last):
+		return over && t.agree(p)
 	}
 	r := p.Run
 	t.LastRun = &r
-	switch {
-	case r.State == run.Failed:
+	if r.State == run.Failed {
 		t.Health = Failing
-	case r.Finished.IsZero() || r.State == run.Skipped:
-	default:
+	}
+	if over {
 		t.closed(p, now)
 	}
 	return true
@@ -183,20 +187,32 @@ func (r *Run) after(known *Run) bool {
 	return r.Told.After(known.Told)
 }
 
-// closed brings the proof of a run into the task.
+// closed brings the end of the latest run into the task. A one-time task is done when nothing is left without a reason on
+// record.
 func (t *Task) closed(p Progress, now time.Time) {
-	left := int64(0)
-	for _, n := range p.Remaining {
-		left += n
-	}
 	t.Health = Healthy
-	if p.Failed > 0 || left > 0 || !p.Proved {
+	if p.Failed > 0 || p.left() > 0 || !p.Proved {
 		t.Health = Attention
 	}
-	if p.Proved {
-		t.Agreement = Agreement{AsOf: p.Started, InSync: left == 0, Behind: left + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
-	}
-	if p.Proved && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
+	t.agree(p)
+	if p.Proved && p.left() == 0 && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
 		t.State, t.Updated = Done, now
 	}
+}
+
+// agree notes what a proof has shown, and reports whether it is the newest.
+func (t *Task) agree(p Progress) bool {
+	if !p.Proved || !p.Started.After(t.Agreement.AsOf) {
+		return false
+	}
+	t.Agreement = Agreement{AsOf: p.Started, InSync: p.left() == 0, Behind: p.left() + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
+	return true
+}
+
+// left is how many objects differ without a reason on record.
+func (p *Progress) left() (n int64) {
+	for _, of := range p.Remaining {
+		n += of
+	}
+	return n
 }
