@@ -76,3 +76,13 @@ const (
 	TagTask = "DataTransferHubTask" // id of the task
 	TagHub  = "DataTransferHub"     // name of the hub's own stack
 )
+
+// Progress is how far the workflow of an operation is.
+type Progress string
+
+// How far it can be.
+const (
+	NeverBegun Progress = "NEVER_BEGUN"
+	Underway   Progress = "UNDERWAY"
+	Over       Progress = "OVER" // by its end or by a failure
+)
