@@ -23,6 +23,7 @@ type CloudFormation struct {
 	throttled int      // so many calls fail first
 	refusal   error    // of the next change
 	lost      bool     // the next answer to a change gets lost
+	held      bool
 	outputs   map[string]string
 }
 
@@ -56,6 +57,9 @@ func (c *CloudFormation) Refuse(err error) { c.set(func() { c.refusal = err }) }
 
 // LoseNext lets the answer to the next change get lost: it is made, and the caller told that nobody answered.
 func (c *CloudFormation) LoseNext() { c.set(func() { c.lost = true }) }
+
+// Hold lets all stacks stay in their statuses, until they are held no longer.
+func (c *CloudFormation) Hold(held bool) { c.set(func() { c.held = held }) }
 
 // Calls returns what was asked for so far: create, update, delete, cancel.
 func (c *CloudFormation) Calls() (all []string) {
@@ -235,7 +239,7 @@ func (c *CloudFormation) Describe(_ context.Context, name string) (stackops.Stac
 	}
 	found := st.Stack
 	found.Outputs, found.Tags = maps.Clone(st.Outputs), maps.Clone(st.Tags)
-	if st.seen++; st.seen >= c.looks && len(st.coming) > 0 {
+	if st.seen++; !c.held && st.seen >= c.looks && len(st.coming) > 0 {
 		st.Status, st.coming, st.seen = st.coming[0], st.coming[1:], 0
 	}
 	return found, nil
