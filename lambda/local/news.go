@@ -3,12 +3,10 @@ package local
 import (
 	"context"
 	"errors"
-	"maps"
 	"sync"
 	"time"
 
 	"github.com/datatransferhub/dth/lambda/task"
-	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -126,27 +124,7 @@ func (p *Provider) latest(ctx context.Context, id string) (task.Progress, bool, 
 		if err != nil {
 			return task.Progress{}, false, err
 		}
-		return progressOf(&runs[i], counters, p.Now().UTC()), true, nil
+		return task.ProgressOf(&runs[i], run.Total(counters).Outcomes, run.Settled(counters), p.Now().UTC()), true, nil
 	}
 	return task.Progress{}, false, nil
-}
-
-func progressOf(r *run.Run, counters []run.Counters, now time.Time) task.Progress {
-	p := task.Progress{
-		Run: task.Run{
-			ID: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Queued: r.Finder.Queued,
-			Settled: run.Settled(counters), Told: now, Error: r.Error,
-		},
-		Proved: r.Proved, Remaining: maps.Clone(r.Remaining), Named: r.Named, Newer: r.Newer,
-	}
-	for name, n := range run.Total(counters).Outcomes {
-		switch status, method := outcome(name); {
-		case status == ledger.Failed:
-			p.Failed += n.Objects
-		case status == ledger.Done && method != "none": // none: it was there already
-			p.Copied += n.Objects
-			p.Bytes += n.Bytes
-		}
-	}
-	return p
 }

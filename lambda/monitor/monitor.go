@@ -92,6 +92,7 @@ type Detail struct {
 	Finished  time.Time            `json:"finished,omitzero"`
 	Finder    run.FinderTotals     `json:"finder"`
 	Outcomes  map[string]run.Tally `json:"outcomes,omitempty"`
+	Settled   int64                `json:"settled,omitempty"` // objects that have an outcome
 	Errors    map[string]int64     `json:"errors,omitempty"` // failed objects by class
 	Proved    bool                 `json:"proved"`
 	Named     int64                `json:"named"`
@@ -328,7 +329,7 @@ func (l *look) tell(ctx context.Context, kind string, r run.Run) error {
 	t := run.Total(counters)
 	l.events = append(l.events, Event{kind, Detail{
 		StackName: l.StackName, StackID: l.StackID, Run: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Finder: r.Finder,
-		Outcomes: t.Outcomes, Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Remaining: r.Remaining, Report: r.Report, Error: r.Error,
+		Outcomes: t.Outcomes, Settled: run.Settled(counters), Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Remaining: r.Remaining, Report: r.Report, Error: r.Error,
 	}})
 	return nil
 }

@@ -1,0 +1,33 @@
+package task
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/run"
+)
+
+// ProgressOf returns what the record of a run tells, at a time: the run, its objects and bytes by outcome, and how many have
+// one.
+func ProgressOf(r *run.Run, outcomes map[string]run.Tally, settled int64, told time.Time) Progress {
+	p := Progress{
+		Run: Run{
+			ID: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Queued: r.Finder.Queued,
+			Settled: settled, Told: told, Error: r.Error,
+		},
+		Proved: r.Proved, Remaining: maps.Clone(r.Remaining), Named: r.Named, Newer: r.Newer,
+	}
+	for name, n := range outcomes {
+		status, method, _ := strings.Cut(name, ":")
+		switch {
+		case status == string(ledger.Failed):
+			p.Failed += n.Objects
+		case status == string(ledger.Done) && method != "none": // none: it was there already
+			p.Copied += n.Objects
+			p.Bytes += n.Bytes
+		}
+	}
+	return p
+}
