@@ -93,7 +93,7 @@ type Detail struct {
 	Finder    run.FinderTotals     `json:"finder"`
 	Outcomes  map[string]run.Tally `json:"outcomes,omitempty"`
 	Settled   int64                `json:"settled,omitempty"` // objects that have an outcome
-	Errors    map[string]int64     `json:"errors,omitempty"` // failed objects by class
+	Errors    map[string]int64     `json:"errors,omitempty"`  // failed objects by class
 	Proved    bool                 `json:"proved"`
 	Named     int64                `json:"named"`
 	Newer     int64                `json:"newer"`

@@ -191,11 +191,11 @@ func (r *Run) after(known *Run) bool {
 // record.
 func (t *Task) closed(p Progress, now time.Time) {
 	t.Health = Healthy
-	if p.Failed > 0 || p.left() > 0 || !p.Proved {
+	if p.Failed > 0 || p.Left() > 0 || !p.Proved {
 		t.Health = Attention
 	}
 	t.agree(p)
-	if p.Proved && p.left() == 0 && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
+	if p.Proved && p.Left() == 0 && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
 		t.State, t.Updated = Done, now
 	}
 }
@@ -205,12 +205,12 @@ func (t *Task) agree(p Progress) bool {
 	if !p.Proved || !p.Started.After(t.Agreement.AsOf) {
 		return false
 	}
-	t.Agreement = Agreement{AsOf: p.Started, InSync: p.left() == 0, Behind: p.left() + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
+	t.Agreement = Agreement{AsOf: p.Started, InSync: p.Left() == 0, Behind: p.Left() + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
 	return true
 }
 
-// left is how many objects differ without a reason on record.
-func (p *Progress) left() (n int64) {
+// Left is how many objects differ without a reason on record.
+func (p *Progress) Left() (n int64) {
 	for _, of := range p.Remaining {
 		n += of
 	}
