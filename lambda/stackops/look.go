@@ -57,7 +57,7 @@ func (h *Handler) outcome(ctx context.Context, k task.Kind, stack, operation str
 
 // OutcomeOf returns the end of an operation on a stack that has come to rest: Judge says Succeeded or Failed of it. The
 // outcome names no operation.
-func OutcomeOf(ctx context.Context, c CloudFormation, k task.Kind, stack, operation string, s Stack) (task.Outcome, error) {
+func OutcomeOf(ctx context.Context, c Observer, k task.Kind, stack, operation string, s Stack) (task.Outcome, error) {
 	if Judge(k, s.Status) == Succeeded {
 		return task.Outcome{OK: true, Gone: k == task.Delete, StackID: s.ID, Outputs: s.Outputs}, nil
 	}

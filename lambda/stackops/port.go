@@ -20,6 +20,11 @@ type CloudFormation interface {
 	Delete(ctx context.Context, stack, token string) error
 	// CancelUpdate has a change that is under way rolled back. One that is over is no error.
 	CancelUpdate(ctx context.Context, stack, token string) error
+	Observer
+}
+
+// Observer looks at stacks.
+type Observer interface {
 	// Describe returns how a stack is; one that is not there has the status NoStack.
 	Describe(ctx context.Context, stack string) (Stack, error)
 	// Story returns what happened to a stack on behalf of a token.

@@ -79,6 +79,34 @@ func (c *CloudFormation) Put(name string, s stackops.Status, tags map[string]str
 	return id
 }
 
+// Told gives a stack outputs.
+func (c *CloudFormation) Told(name string, outputs map[string]string) {
+	c.set(func() {
+		if st := c.last(name); st != nil {
+			st.Outputs = outputs
+		}
+	})
+}
+
+// Record notes what happened to a stack on behalf of a token.
+func (c *CloudFormation) Record(name, token string, s stackops.Story) {
+	c.set(func() {
+		if st := c.last(name); st != nil {
+			st.stories[token] = s
+		}
+	})
+}
+
+// last returns the newest stack of a name, also one that is gone.
+func (c *CloudFormation) last(name string) *stack {
+	for _, st := range slices.Backward(c.stacks) {
+		if st.Name == name {
+			return st
+		}
+	}
+	return nil
+}
+
 // Status returns a stack's status without being a look at it.
 func (c *CloudFormation) Status(name string) (s stackops.Status) {
 	c.set(func() {
