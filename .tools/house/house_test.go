@@ -81,6 +81,7 @@ func TestImports(t *testing.T) {
 		{"plugins/s3/stack/q.go", "stack", module + "/plugins/ecr", "plugins/NAME/stack imports"},
 		{"infra/main.go", "main", module + "/plugins/s3/stack", ""},
 		{"infra/main.go", "main", module + "/lambda/task", "infra imports"},
+		{"infra/portal/p.go", "portal", module + "/lambda/wiring/policy", ""},
 		{"infra/kit/k.go", "kit", module + "/infra/portal", "infra/kit imports nothing"},
 		{"lambda/api/a.go", "api", module + "/lambda/task", ""},
 		{"lambda/api/a.go", "api", module + "/worker/job", ""},

@@ -71,8 +71,10 @@ var layers = []layer{
 	},
 	{
 		holds: func(from folder) bool { return from.below("infra") },
-		may:   func(_, to folder) bool { return to.below("infra") || to.plugin() != "" },
-		rule:  "infra imports infra/kit, the stacks and the contracts",
+		may: func(_, to folder) bool {
+			return to.below("infra") || to.plugin() != "" || to.below("lambda/wiring")
+		},
+		rule: "infra imports infra/kit, the stacks, the contracts and lambda/wiring",
 	},
 	{
 		holds: func(from folder) bool { return from.below("lambda") },

@@ -19,11 +19,20 @@ import (
 	"github.com/datatransferhub/dth/lambda/stackops"
 )
 
-// Actions returns the IAM actions on the stacks of tasks: to change them, and to look at them. Besides, iam:PassRole is needed
-// on the service role.
-func Actions() (change, look []string) {
-	return []string{"cloudformation:CreateStack", "cloudformation:UpdateStack", "cloudformation:DeleteStack", "cloudformation:CancelUpdateStack"},
-		[]string{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"}
+// MakeActions returns the IAM actions by which stacks are made and changed: as the service role, on which iam:PassRole is
+// needed besides.
+func MakeActions() []string {
+	return []string{"cloudformation:CreateStack", "cloudformation:UpdateStack"}
+}
+
+// DeleteActions returns the IAM actions by which stacks are deleted, and changes cut short for it.
+func DeleteActions() []string {
+	return []string{"cloudformation:DeleteStack", "cloudformation:CancelUpdateStack"}
+}
+
+// LookActions returns the IAM actions by which stacks are looked at.
+func LookActions() []string {
+	return []string{"cloudformation:DescribeStacks", "cloudformation:DescribeStackEvents"}
 }
 
 // CloudFormation implements stackops.CloudFormation.

@@ -35,8 +35,7 @@ func must(t *testing.T, err error) {
 }
 
 func actions() []string {
-	change, look := stackopsaws.Actions()
-	return slices.Concat(change, look)
+	return slices.Concat(stackopsaws.MakeActions(), stackopsaws.DeleteActions(), stackopsaws.LookActions())
 }
 
 // template makes a queue of a parameter's name.

@@ -114,7 +114,7 @@ func (b *builder) outputs(topic, controller, monitor, workers, dashboard *string
 		{"QueueUrl", "Queue of objects to transfer", b.queues.main.Ref()},
 		{"DeadLetterQueueUrl", "Queue of messages that failed five times", b.queues.dead.Ref()},
 		{"LedgerTableName", "Table with one record for each object", b.tables.ledger.Ref()},
-		{"RunTableName", "Table of runs and uploads", b.tables.runs.Ref()},
+		{wiring.OutputRuns, "Table of runs and uploads", b.tables.runs.Ref()},
 		{"WorkersName", "Auto Scaling group of the workers", workers},
 		{"TopicArn", "Topic of the alarms", topic},
 		{"ControllerArn", "State machine that looks after large uploads", controller},

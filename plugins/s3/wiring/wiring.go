@@ -76,6 +76,11 @@ const (
 	PropTag      = "Tag"      // tag of the task's instances; its value is the stack's name
 )
 
+// Outputs of the template that the hub reads. Their names stay.
+const (
+	OutputRuns = "RunTableName" // table of runs and uploads
+)
+
 // Tags of instances. Those of the finder say what it was started for, and are read from the instance's metadata.
 const (
 	TagStack = "DataTransferHubStack" // name of the stack

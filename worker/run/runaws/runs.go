@@ -36,6 +36,11 @@ func Actions() []string {
 	return []string{"dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem"}
 }
 
+// ReaderActions returns the IAM actions of who only reads.
+func ReaderActions() []string {
+	return []string{"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"}
+}
+
 // Runs keeps the runs of one stack.
 type Runs struct {
 	client *dynamodb.Client
