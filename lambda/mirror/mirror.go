@@ -84,13 +84,16 @@ func (e *Event) Progress() task.Progress {
 	return task.ProgressOf(&r, d.Outcomes, d.Settled, e.At)
 }
 
-// Handler takes events, one a call.
-type Handler struct {
+// Recorder brings the news of runs into the records of tasks.
+type Recorder struct {
 	Tasks  task.Store
 	Notify notify.Send
 	Log    *slog.Logger
 	Now    func() time.Time
 }
+
+// Handler takes events, one a call.
+type Handler struct{ Recorder }
 
 // Handle brings an event into the record of its task. Events of stacks that belong to no task of this hub are left alone:
 // plugins can be launched without one. An error means that the event is to be delivered again.
@@ -109,28 +112,29 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) error {
 	if err != nil {
 		return fmt.Errorf("looking for the task of stack %s: %w", e.Detail.StackID, err)
 	}
-	changed, err := Record(ctx, h.Tasks, h.Notify, t.ID, e.Progress(), h.Now)
+	changed, err := h.Record(ctx, t.ID, e.Progress())
 	if err != nil {
-		return fmt.Errorf("run %s of task %s: %w", e.Detail.Run, t.ID, err)
+		return err
 	}
 	h.Log.Info("event taken", "task", t.ID, "run", e.Detail.Run, "kind", e.Kind, "state", e.Detail.State, "news", changed)
 	return nil
 }
 
 // Record brings the news of a run into a task's record, and reports whether they were any. People are told of a run that ended
-// in a way that they have to look at before that is on record: rather twice than never.
-func Record(ctx context.Context, tasks task.Store, send notify.Send, id string, p task.Progress, now func() time.Time) (changed bool, err error) {
+// in a way that they have to look at before that is on record, rather twice than never; that they cannot be told holds up
+// nothing.
+func (r *Recorder) Record(ctx context.Context, id string, p task.Progress) (changed bool, err error) {
 	told := false
-	_, err = task.Amend(ctx, tasks, id, func(t *task.Task) (*task.Entry, error) {
+	_, err = task.Amend(ctx, r.Tasks, id, func(t *task.Task) (*task.Entry, error) {
 		from := t.State
-		if changed = t.Observe(p, now()); !changed {
+		if changed = t.Observe(p, r.Now()); !changed {
 			return nil, nil
 		}
 		if m, bad := trouble(t, &p); bad && !told {
-			if err := send(ctx, m); err != nil {
-				return nil, err
-			}
 			told = true
+			if err := r.Notify(ctx, m); err != nil {
+				r.Log.Error("people could not be told of a run", "task", id, "run", p.ID, "error", err)
+			}
 		}
 		if t.State == from {
 			return nil, nil
@@ -143,7 +147,10 @@ func Record(ctx context.Context, tasks task.Store, send notify.Send, id string, 
 	if errors.Is(err, task.ErrNotFound) {
 		return false, nil // deleted meanwhile
 	}
-	return changed, err
+	if err != nil {
+		return false, fmt.Errorf("recording run %s of task %s: %w", p.ID, id, err)
+	}
+	return changed, nil
 }
 
 // trouble returns what people have to be told of the end of a run.

@@ -152,7 +152,15 @@ func (h *Handler) operation(ctx context.Context, t *task.Task) (bool, error) {
 	if err != nil || !written || o.OK {
 		return written, err
 	}
-	return true, h.Notify(ctx, notify.About(&stored, "an operation on its stack failed", o.Reason, o.NextStep))
+	h.tell(ctx, notify.About(&stored, "an operation on its stack failed", o.Reason, o.NextStep))
+	return true, nil
+}
+
+// tell tells people. What they are told of is on record already; that they cannot be told holds up nothing.
+func (h *Handler) tell(ctx context.Context, m notify.Message) {
+	if err := h.Notify(ctx, m); err != nil {
+		h.Log.Error("people could not be told", "task", m.Task, "what", m.What, "error", err)
+	}
 }
 
 // outcome returns the end of an operation whose workflow is over, by what became of the stack. It is not known while

@@ -30,6 +30,7 @@ func (h *Handler) runs(ctx context.Context, t *task.Task) (repaired bool, err er
 	if err != nil {
 		return false, err
 	}
+	recorder := mirror.Recorder{Tasks: h.Tasks, Notify: h.Notify, Log: h.Log, Now: h.Now}
 	for _, r := range slices.Backward(all) { // the oldest first
 		if !isNews(t, &r) {
 			continue
@@ -43,7 +44,7 @@ func (h *Handler) runs(ctx context.Context, t *task.Task) (repaired bool, err er
 			told = h.Now()
 		}
 		p := task.ProgressOf(&r, run.Total(counters).Outcomes, run.Settled(counters), told)
-		changed, err := mirror.Record(ctx, h.Tasks, h.Notify, t.ID, p, h.Now)
+		changed, err := recorder.Record(ctx, t.ID, p)
 		if err != nil {
 			return repaired, err
 		}

@@ -99,5 +99,6 @@ func (h *Handler) repair(ctx context.Context, seen *task.Task, d drift) (bool, e
 		return err == nil, err
 	}
 	h.Log.Warn("drift found", "task", seen.ID, "what", d.what, "reason", d.reason)
-	return true, h.Notify(ctx, notify.About(&stored, d.what, d.reason, d.next))
+	h.tell(ctx, notify.About(&stored, d.what, d.reason, d.next))
+	return true, nil
 }

@@ -185,8 +185,9 @@ func (h *Handler) remove(ctx context.Context, t task.Task, e Execution) (Answer,
 		return again(e, ErrMissing), nil
 	case s.Status.Gone():
 		return known(e, task.Outcome{OK: true, Gone: true}), nil
-	case s.Tags[TagTask] != t.ID:
-		return known(e, task.Outcome{OK: true, Gone: true, Reason: fmt.Sprintf("stack %s is not this task's and stays", t.Stack.Name)}), nil
+	case s.ID != t.Stack.ID && s.Tags[TagTask] != t.ID:
+		h.Log.Warn("a stack of the task's name is not the task's, and stays", "task", t.ID, "stack", s.ID)
+		return known(e, task.Outcome{OK: true, Gone: true}), nil
 	case s.Status == DeleteInProgress:
 		e.Stack = s.ID
 		return asked(e), nil

@@ -37,7 +37,7 @@ func TestUpdatesThatFail(t *testing.T) {
 		{"refused", func(f *flow) {
 			f.cf.Refuse(&stackops.Refused{Doing: "changing stack", Code: "ValidationError", Message: "no template"})
 		}, task.InProgress, "no template", "edit the task again"},
-		{"a rollback that failed", func(f *flow) { f.cf.Put(name, "UPDATE_ROLLBACK_FAILED", nil) }, task.Errored, "UPDATE_ROLLBACK_FAILED", "continue its rollback"},
+		{"a rollback that failed", func(f *flow) { f.cf.Put(name, "UPDATE_ROLLBACK_FAILED", nil) }, task.Errored, "UPDATE_ROLLBACK_FAILED", "continue the rollback"},
 		{"a creation that had failed", func(f *flow) { f.cf.Put(name, "ROLLBACK_COMPLETE", nil) }, task.Errored, "ROLLBACK_COMPLETE", "stop the task"},
 		{"deleted by hand", func(f *flow) { f.cf.Put(name, stackops.DeleteComplete, nil) }, task.Errored, "somebody deleted it", "clone the task"},
 		{"deleted by hand meanwhile", func(f *flow) {
@@ -118,6 +118,14 @@ func TestSomebodyElsesStackStays(t *testing.T) {
 	f.cf.Put(name, stackops.CreateComplete, map[string]string{stackops.TagTask: "t-another"})
 	f.ends(task.Stopped, "", "")
 	f.asked()
+}
+
+// Its id on record makes a stack the task's, also when somebody took its tags away.
+func TestAStackWithoutTags(t *testing.T) {
+	f := newFlow(t, given(task.Delete)).stack(stackops.CreateComplete)
+	f.cf.Tag(name, nil)
+	f.ends(task.Stopped, "", "")
+	f.asked("delete")
 }
 
 func TestADeletionThatFails(t *testing.T) {

@@ -86,8 +86,10 @@ func failure(k task.Kind, s Stack, story Story) task.Outcome {
 	case s.Status.Restored():
 		o.RolledBack, o.Outputs = true, s.Outputs
 		o.NextStep = "the task goes on as before; put right what the reason names, and edit it again"
+	case s.Status == UpdateRollbackFailed:
+		o.NextStep = "continue the rollback of the stack in CloudFormation's console and edit the task again, or stop the task"
 	default:
-		o.NextStep = fmt.Sprintf("the stack is %s: continue its rollback in CloudFormation's console and edit the task again, or stop the task", s.Status)
+		o.NextStep = "stop the task, which deletes its stack; clone it to have it anew"
 	}
 	o.Reason = fmt.Sprintf("%s: %s", s.Status, o.Reason)
 	return o

@@ -13,16 +13,17 @@ type Status string
 
 // The statuses that decide something. NoStack stands for a stack that is not there; CloudFormation has no word for it.
 const (
-	NoStack          Status = ""
-	CreateComplete   Status = "CREATE_COMPLETE"
-	UpdateComplete   Status = "UPDATE_COMPLETE"
-	ImportComplete   Status = "IMPORT_COMPLETE"
-	UpdateInProgress Status = "UPDATE_IN_PROGRESS"
-	DeleteInProgress Status = "DELETE_IN_PROGRESS"
-	DeleteComplete   Status = "DELETE_COMPLETE"
-	DeleteFailed     Status = "DELETE_FAILED"
-	ReviewInProgress Status = "REVIEW_IN_PROGRESS" // it has a change set that nobody executed, and nothing else
-	CreateRolledBack Status = "ROLLBACK_COMPLETE"
+	NoStack              Status = ""
+	CreateComplete       Status = "CREATE_COMPLETE"
+	UpdateComplete       Status = "UPDATE_COMPLETE"
+	ImportComplete       Status = "IMPORT_COMPLETE"
+	UpdateInProgress     Status = "UPDATE_IN_PROGRESS"
+	DeleteInProgress     Status = "DELETE_IN_PROGRESS"
+	DeleteComplete       Status = "DELETE_COMPLETE"
+	DeleteFailed         Status = "DELETE_FAILED"
+	ReviewInProgress     Status = "REVIEW_IN_PROGRESS" // it has a change set that nobody executed, and nothing else
+	CreateRolledBack     Status = "ROLLBACK_COMPLETE"
+	UpdateRollbackFailed Status = "UPDATE_ROLLBACK_FAILED"
 )
 
 // Gone reports that there is no stack.

@@ -88,6 +88,15 @@ func (c *CloudFormation) Told(name string, outputs map[string]string) {
 	})
 }
 
+// Tag gives a stack other tags.
+func (c *CloudFormation) Tag(name string, tags map[string]string) {
+	c.set(func() {
+		if st := c.last(name); st != nil {
+			st.Tags = tags
+		}
+	})
+}
+
 // Record notes what happened to a stack on behalf of a token.
 func (c *CloudFormation) Record(name, token string, s stackops.Story) {
 	c.set(func() {
