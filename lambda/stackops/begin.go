@@ -33,8 +33,8 @@ func (h *Handler) begin(ctx context.Context, e Execution) (Answer, error) {
 
 // asked goes on to the first look.
 func asked(e Execution) Answer {
-	e.Asked, e.Looks = true, 0
-	return Answer{Next: Look, Wait: pause(0), Execution: e}
+	e.Asked = true
+	return Answer{Next: Look, Wait: pause(e.Looks), Execution: e}
 }
 
 // again asks once more after a while, for as long as the workflow's patience lasts.
@@ -115,7 +115,7 @@ func (h *Handler) abandon(ctx context.Context, t *task.Task, e Execution) (Answe
 	}
 	err := h.CloudFormation.Delete(ctx, e.Stack, e.Operation)
 	if errors.Is(err, ErrBusy) {
-		return again(e, err), nil
+		return h.wait(e, Stack{ID: e.Stack}), nil // the next look comes here again
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("deleting the stack of a task that was stopped: %w", err)

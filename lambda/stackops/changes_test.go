@@ -213,6 +213,31 @@ func TestStopInTheMomentOfCreation(t *testing.T) {
 	}
 }
 
+// The stack of a task that was stopped cannot be deleted while it is rolled back: that is waited for.
+func TestStopDuringRollback(t *testing.T) {
+	f := newFlow(t, given(task.Create))
+	f.cf.FailNext("no capacity")
+	f.before = func(step string) {
+		if step == "LOOK 2" {
+			f.stop()
+			stopped := f.get()
+			stopped.State, stopped.Operation = task.Stopped, nil
+			_, err := f.tasks.Update(t.Context(), stopped, nil)
+			must(t, err)
+			f.cf.Put(name, "ROLLBACK_IN_PROGRESS", nil)
+		}
+		if step == "LOOK 4" {
+			f.cf.Put(name, "ROLLBACK_COMPLETE", nil)
+		}
+	}
+	of := given(task.Create)
+	f.run(stackops.Of(&of))
+	f.asked("create", "delete", "delete", "delete")
+	if got := f.cf.Status(name); got != stackops.DeleteInProgress {
+		t.Errorf("the stack is %s", got)
+	}
+}
+
 // An execution of an operation that is no longer the task's, or whose task is gone, leaves no trace.
 func TestLateExecutions(t *testing.T) {
 	for _, step := range []stackops.Step{stackops.Begin, stackops.Look, stackops.Settle} {
