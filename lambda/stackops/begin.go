@@ -169,7 +169,10 @@ func (h *Handler) busy(ctx context.Context, e Execution, why error) (Answer, err
 	if err != nil {
 		return Answer{}, err
 	}
-	if s.Status.Moving() || s.Status.Usable() {
+	switch {
+	case s.Status.Gone():
+		return known(e, deletedByHand()), nil
+	case s.Status.Moving() || s.Status.Usable():
 		return again(e, why), nil
 	}
 	return known(e, failure(e.Kind, s, Story{})), nil

@@ -40,6 +40,10 @@ func TestUpdatesThatFail(t *testing.T) {
 		{"a rollback that failed", func(f *flow) { f.cf.Put(name, "UPDATE_ROLLBACK_FAILED", nil) }, task.Errored, "UPDATE_ROLLBACK_FAILED", "continue the rollback"},
 		{"a creation that had failed", func(f *flow) { f.cf.Put(name, "ROLLBACK_COMPLETE", nil) }, task.Errored, "ROLLBACK_COMPLETE", "stop the task"},
 		{"deleted by hand", func(f *flow) { f.cf.Put(name, stackops.DeleteComplete, nil) }, task.Errored, "somebody deleted it", "clone the task"},
+		{"deleted by hand, and said to be busy", func(f *flow) {
+			f.cf.Put(name, stackops.DeleteComplete, nil)
+			f.cf.Refuse(stackops.ErrBusy)
+		}, task.Errored, "somebody deleted it", "clone the task"},
 		{"deleted by hand meanwhile", func(f *flow) {
 			f.before = func(step string) {
 				if step == "LOOK 1" {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/datatransferhub/dth/worker/standin/standinaws"
@@ -80,4 +81,19 @@ func (m *Machine) explain(arn string) string {
 		}
 	}
 	return b.String()
+}
+
+// ARN returns the machine's ARN.
+func (m *Machine) ARN() string { return m.arn }
+
+// Put puts an object into a bucket of a stand-in, which it makes when it is not there.
+func Put(t *testing.T, url, bucket, key, content string) {
+	t.Helper()
+	client := s3.NewFromConfig(standinaws.Config(t, url), func(o *s3.Options) { o.UsePathStyle = true })
+	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader(content)}); err != nil {
+		t.Fatal(err)
+	}
 }
