@@ -1,9 +1,12 @@
 package policy
 
 import (
+	"slices"
+
 	"github.com/datatransferhub/dth/lambda/notify/notifyaws"
 	"github.com/datatransferhub/dth/lambda/stackops/stackopsaws"
 	"github.com/datatransferhub/dth/lambda/stackops/startaws"
+	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
@@ -51,13 +54,13 @@ func lookAtStacks() []Statement {
 	return []Statement{{Sid: "LookAtStacks", Actions: stackopsaws.LookActions(), Resources: []string{stackArn}}}
 }
 
-// tasks lets an actor read and write the records of tasks and their audit. They are found by stack and listed by indexes.
+// tasks lets an actor read and write the records of tasks and their audit.
 func tasks() []Statement {
 	return []Statement{
 		{
-			Sid: "Tasks", Actions: []string{"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"},
-			Resources: []string{"${" + TaskTable + ".Arn}", "${" + TaskTable + ".Arn}/index/*", "${" + AuditTable + ".Arn}"},
+			Sid: "Tasks", Actions: slices.Concat(taskaws.ReadActions(), taskaws.WriteActions()), Resources: []string{"${" + TaskTable + ".Arn}", "${" + AuditTable + ".Arn}"},
 		},
+		{Sid: "TaskLists", Actions: []string{"dynamodb:Query"}, Resources: []string{"${" + TaskTable + ".Arn}/index/*"}},
 	}
 }
 

@@ -1,0 +1,30 @@
+// Command main is the Lambda that brings the events of runs into the records of tasks.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/datatransferhub/dth/lambda/mirror"
+	"github.com/datatransferhub/dth/lambda/notify/notifyaws"
+	"github.com/datatransferhub/dth/lambda/task/taskaws"
+	"github.com/datatransferhub/dth/lambda/wiring"
+)
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("hub", os.Getenv(wiring.EnvHub))
+	cfg, err := config.LoadDefaultConfig(context.Background())
+	if err != nil {
+		log.Error("the AWS configuration cannot be read", "error", err)
+		os.Exit(1)
+	}
+	h := &mirror.Handler{Recorder: mirror.Recorder{
+		Tasks: taskaws.Open(cfg, os.Getenv(wiring.EnvTasks), os.Getenv(wiring.EnvAudit)), Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
+	}}
+	lambda.Start(h.Handle)
+}
