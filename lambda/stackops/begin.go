@@ -11,7 +11,7 @@ import (
 // begin asks CloudFormation for what the operation needs. An execution that continues another has asked already.
 func (h *Handler) begin(ctx context.Context, e Execution) (Answer, error) {
 	if e.Asked {
-		return Answer{Next: Look, Execution: e}, nil
+		return Answer{Next: Look, Wait: 1, Execution: e}, nil
 	}
 	t, mine, err := h.current(ctx, &e)
 	if err != nil {

@@ -59,11 +59,23 @@ func (ts *Templates) Change(t *task.Task) (Change, error) {
 		return Change{}, err
 	}
 	c := Change{Name: t.Stack.Name, TemplateURL: url, Token: t.Operation.ID, Tags: map[string]string{TagTask: t.ID, TagHub: ts.Hub}}
-	for name, value := range values {
-		c.Parameters = append(c.Parameters, Parameter{name, value})
+	for name := range values {
+		c.Parameters = append(c.Parameters, Parameter{name, plain(plugin.Contract, values, name)})
 	}
 	slices.SortFunc(c.Parameters, func(a, b Parameter) int { return strings.Compare(a.Name, b.Name) })
 	return c, nil
+}
+
+// plain is a value as CloudFormation takes it: lists on one line, shares without their sign.
+func plain(c *contract.Contract, values contract.Values, name string) string {
+	switch p, _ := c.Find(name); p.Type {
+	case contract.List:
+		return strings.Join(values.List(name), ",")
+	case contract.Percent:
+		return strings.TrimSuffix(values[name], "%")
+	default:
+		return values[name]
+	}
 }
 
 // url is the address of a template in one version.

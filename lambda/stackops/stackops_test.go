@@ -164,6 +164,20 @@ func TestCreate(t *testing.T) {
 	}
 }
 
+// What the contract takes in several forms reaches CloudFormation in the one that it takes.
+func TestFormsOfValues(t *testing.T) {
+	of := given(task.Create)
+	of.Parameters["ec2Subnets"], of.Parameters["spotPercent"], of.Parameters["include"] = "subnet-12345678,\n subnet-87654321", "50%", "*.{jpg,png}\na/**"
+	of.Parameters["srcPrefixList"] = "a,b/\nc/"
+	f := newFlow(t, of)
+	f.ends(task.InProgress, "", "")
+	for parameter, want := range map[string]string{"ec2Subnets": "subnet-12345678,subnet-87654321", "spotPercent": "50", "include": "*.{jpg,png},a/**", "srcPrefixList": "a,b/\nc/"} {
+		if !slices.Contains(f.cf.Asked(name).Parameters, stackops.Parameter{Name: parameter, Value: want}) {
+			t.Errorf("%s is not %q in %v", parameter, want, f.cf.Asked(name).Parameters)
+		}
+	}
+}
+
 // The hub's boundary is given to stacks whose tasks name none.
 func TestBoundary(t *testing.T) {
 	for own, want := range map[string]string{"": "arn:aws:iam::123456789012:policy/hub", "arn:aws:iam::123456789012:policy/own": "arn:aws:iam::123456789012:policy/own"} {
