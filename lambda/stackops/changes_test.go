@@ -17,6 +17,23 @@ func TestUpdate(t *testing.T) {
 	f.asked("update")
 }
 
+// A status that lags behind is not taken for the end of the change.
+func TestAStatusThatLagsBehind(t *testing.T) {
+	f := newFlow(t, given(task.Update)).stack(stackops.CreateComplete)
+	f.before = func(step string) {
+		switch step {
+		case "LOOK 0": // nothing is to be seen of the change
+			f.cf.Put(name, stackops.CreateComplete, nil)
+			f.cf.Record(name, id+"-2-update", stackops.Story{})
+		case "LOOK 1":
+			f.cf.Put(name, "UPDATE_ROLLBACK_COMPLETE", nil)
+			f.cf.Record(name, id+"-2-update", stackops.Story{Begun: true, Failure: "Queue: no"})
+		}
+	}
+	f.ends(task.InProgress, "UPDATE_ROLLBACK_COMPLETE: Queue: no", "goes on as before")
+	f.asked("update")
+}
+
 // An update that is asked for twice, and has nothing to do the second time, succeeded.
 func TestNothingToUpdate(t *testing.T) {
 	f := newFlow(t, given(task.Update)).stack(stackops.UpdateComplete)

@@ -28,12 +28,25 @@ func (h *Handler) look(ctx context.Context, e Execution) (Answer, error) {
 	case Again:
 		return again(e, fmt.Errorf("the stack is %s: %w", s.Status, ErrBusy)), nil
 	}
+	if e.Kind == task.Update && e.Looks < staleLooks && !s.Status.Gone() {
+		story, err := h.CloudFormation.Story(ctx, s.ID, e.Operation)
+		if err != nil {
+			return Answer{}, err
+		}
+		if !story.Begun {
+			return h.wait(e, s), nil
+		}
+	}
 	o, err := h.outcome(ctx, e.Kind, e.Stack, e.Operation, s)
 	if err != nil {
 		return Answer{}, err
 	}
 	return known(e, o), nil
 }
+
+// staleLooks is how many looks do not believe that a change is over of which CloudFormation has no event yet: what they see is
+// the end of the change before.
+const staleLooks = 3
 
 // wait waits for the next look: longer each time, in another execution before this one has too many events, and not for ever.
 func (h *Handler) wait(e Execution, s Stack) Answer {
