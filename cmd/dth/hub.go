@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/datatransferhub/dth/lambda/api"
@@ -124,12 +125,32 @@ func (m *machine) hub(ctx context.Context, log *slog.Logger) (*task.Service, *lo
 	m.measures = measures
 	provider := local.NewProvider(local.Provider{
 		Store: store, Requests: requests, OpenRecords: m.openTask, Forget: m.forget, Examine: m.examine, Compare: m.compare, Log: log, Now: time.Now,
-		Hub: &local.Hub{Open: m.open, Version: version, Log: log, OnOutcome: metrics.Outcome},
+		Hub: &local.Hub{Open: m.open, Version: version, Log: log, OnOutcome: m.outcomes(log, metrics)},
 	})
 	return &task.Service{
 		Hub: task.Hub{Version: version, Local: true}, Plugins: catalog.Local(version), Store: store, Stacks: provider, Engine: provider,
 		Logs: m.logs, Metrics: metrics, Pickers: local.Pickers{Secrets: filepath.Join(m.dir, "secrets")}, Log: log, Now: time.Now,
 	}, provider, metrics, nil
+}
+
+// outcomes measures what became of each object, and writes it into its task's log.
+func (m *machine) outcomes(log *slog.Logger, metrics *local.Metrics) func(name string, r ledger.Record) {
+	var logs sync.Map // by task
+	return func(name string, r ledger.Record) {
+		metrics.Outcome(name, r)
+		known, ok := logs.Load(name)
+		if !ok {
+			known, _ = logs.LoadOrStore(name, log.With("task", name))
+		}
+		attrs := []slog.Attr{
+			slog.String("run", r.RunID), slog.String("key", r.Key), slog.Int64("size", r.Size), slog.String("status", string(r.Status)), slog.String("method", r.Method),
+			slog.Int("attempts", r.Attempts),
+		}
+		if r.Error != "" {
+			attrs = append(attrs, slog.String("class", r.Class()), slog.String("error", r.Error))
+		}
+		known.(*slog.Logger).LogAttrs(context.Background(), slog.LevelInfo, "object", attrs...)
+	}
 }
 
 // front opens the hub's HTTP side, and writes down how dth task reaches it.

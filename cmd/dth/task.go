@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -38,7 +37,7 @@ refused; 3 no hub answers.`,
 		taskList(f), taskShow(f), taskCreate(f), taskEdit(f), taskDiff(f), taskExport(f), taskClone(f), taskWait(f),
 		taskDo(f, "pause", "Let nothing new begin; what is under way is finished or kept", "pauseTask", ""),
 		taskDo(f, "resume", "Let a paused task go on; it begins with a pass", "resumeTask", ""),
-		taskRun(f), taskRetry(f), taskObjects(f), taskRuns(f), taskLogs(f), taskAudit(f), taskCheck(f), taskPlan(f),
+		taskDo(f, "run", "Make a pass now", "runTask", ""), taskRetry(f), taskObjects(f), taskRuns(f), taskLogs(f), taskAudit(f), taskCheck(f), taskPlan(f),
 		taskDo(f, "stop", "Delete a task's stack with all it has on record; the task's own record stays", "stopTask", ""),
 		taskDo(f, "delete", "Remove the record of a task that is stopped", "deleteTask", ""),
 		taskSchema(),
@@ -323,5 +322,3 @@ func hubError(err error) error {
 	}
 	return usageError(err)
 }
-
-func stdin(name string) ([]byte, error) { return readInput(name, os.Stdin) }

@@ -18,13 +18,6 @@ import (
 	"github.com/datatransferhub/dth/worker/units"
 )
 
-func stderr() *os.File { return os.Stderr }
-
-func taskRun(f *hubFlags) *cobra.Command {
-	cmd := taskDo(f, "run", "Make a pass now", "runTask", "")
-	return cmd
-}
-
 func taskRetry(f *hubFlags) *cobra.Command {
 	var keys []string
 	var class string
@@ -271,7 +264,7 @@ func (f *hubFlags) examined(ctx context.Context, c *hub.Client, name, start, que
 	if _, err := f.ask(ctx, c, start, "", map[string]any{"id": t.ID}); err != nil {
 		return nil, err
 	}
-	screen := newScreen(stderr())
+	screen := newScreen(os.Stderr)
 	defer screen.end()
 	for {
 		var answer map[string]*answerView
@@ -282,7 +275,7 @@ func (f *hubFlags) examined(ctx context.Context, c *hub.Client, name, start, que
 			if a != nil && a.State != "RUNNING" {
 				return a, nil
 			}
-			if a != nil && a.Listed > 0 {
+			if a != nil && a.Listed > 0 && screen.terminal {
 				screen.status(fmt.Sprintf("%.0f objects listed", a.Listed))
 			}
 		}

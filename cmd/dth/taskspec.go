@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ func specs(file string) ([]hub.Spec, error) {
 	if file == "" {
 		return nil, usageError(fmt.Errorf("-f is required: a file with a task's spec, YAML or JSON; - is standard input; dth task schema prints its form"))
 	}
-	document, err := stdin(file)
+	document, err := readInput(file, os.Stdin)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("-f: %w", err))
 	}
@@ -230,17 +231,15 @@ func taskWait(f *hubFlags) *cobra.Command {
 
 // wait watches a task until nothing is under way: it is at rest without a run, or its latest run is closed.
 func (f *hubFlags) wait(ctx context.Context, c *hub.Client, id string, out io.Writer) error {
-	screen := newScreen(stderr())
+	screen := newScreen(os.Stderr)
 	began := time.Now()
 	for {
 		t, err := f.find(ctx, c, id)
 		if err != nil {
 			return err
 		}
-		if r := t.LastRun; r != nil {
-			screen.status(fmt.Sprintf("%s, run %s: %.0f of %.0f objects, %s", t.State, r.State, r.Settled, r.Queued, units.FormatSize(int64(r.Bytes))))
-		} else {
-			screen.status(t.State)
+		if screen.terminal {
+			screen.status(progress(t))
 		}
 		if rest(t, time.Since(began)) {
 			screen.end()
@@ -253,6 +252,15 @@ func (f *hubFlags) wait(ctx context.Context, c *hub.Client, id string, out io.Wr
 			return err
 		}
 	}
+}
+
+// progress is how a task is doing, in a line.
+func progress(t *taskView) string {
+	r := t.LastRun
+	if r == nil {
+		return t.State
+	}
+	return fmt.Sprintf("%s, run %s: %.0f of %.0f objects, %s", t.State, r.State, r.Settled, r.Queued, units.FormatSize(int64(r.Bytes)))
 }
 
 // settleTime is how long a run that was just asked for may take to appear.

@@ -10,6 +10,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/grant"
+	"github.com/datatransferhub/dth/worker/job"
 )
 
 // Place is where tasks of a hub run.
@@ -62,11 +63,14 @@ func s3Schedule(v contract.Values) task.Schedule {
 }
 
 func s3Policies(v contract.Values, stack string, at Place) ([]task.Policy, error) {
-	grants, err := grant.For(grant.Task{
-		Job: s3.FromValues(v), Account: at.Account, Region: at.Region, StackName: stack, SourceAccount: v["srcAccountId"],
-	})
+	j := s3.FromValues(v)
+	region := cmp.Or(at.Region, "us-east-1") // on one machine there is none; policies of Amazon S3 name their bucket alone
+	if at.Region == "" && j.Destination.Provider == job.AmazonS3 {
+		region = cmp.Or(j.Destination.Region, region)
+	}
+	grants, err := grant.For(grant.Task{Job: j, Account: at.Account, Region: region, StackName: stack, SourceAccount: v["srcAccountId"]})
 	if err != nil {
-		return nil, err
+		return []task.Policy{{End: "both", Kind: "unknown", Text: err.Error()}}, nil
 	}
 	all := make([]task.Policy, len(grants))
 	for i, g := range grants {
