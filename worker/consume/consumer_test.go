@@ -280,6 +280,29 @@ func TestRedeliveryAfterAnotherRunIsCountedOnce(t *testing.T) {
 	}
 }
 
+// Messages of a run that a newer one has overtaken are dropped, but for those that somebody had in hand before: he may have copied
+// the object and died.
+func TestSupersededMessagesThatWereInHandAreSettled(t *testing.T) {
+	d := newDesk(t)
+	var overtaken atomic.Bool
+	d.settle = func(_ context.Context, m message.Object) transfer.Outcome {
+		if overtaken.CompareAndSwap(false, true) {
+			d.send("never seen")
+			return transfer.Outcome{Err: &failure.Error{Class: failure.Network}}
+		}
+		return done(m)
+	}
+	d.send("in hand")
+	err := d.run(d.empty, func(c *consume.Config) { c.Superseded = func(string) bool { return overtaken.Load() } })
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := d.rows("in hand", "never seen")
+	if _, dropped := rows["never seen"]; dropped || rows["in hand"].Status != ledger.Done {
+		t.Errorf("recorded are %+v", rows)
+	}
+}
+
 // A source that changed becomes a new message, and is settled by it.
 func TestChangedObjectIsSentAnew(t *testing.T) {
 	d := newDesk(t)

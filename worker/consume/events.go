@@ -84,7 +84,9 @@ func (c *Consumer) read(work context.Context, m queue.Message) (message.Message,
 		c.undecodable(work, m, err)
 		return nil, false
 	}
-	if o, ok := content.(message.Object); ok && o.Sequencer == "" && c.Superseded != nil && c.Superseded(o.Run) {
+	// One that was received before may have been copied by somebody who died before that was on record: what a newer run found
+	// in place must have a record all the same.
+	if o, ok := content.(message.Object); ok && o.Sequencer == "" && m.Receives <= 1 && c.Superseded != nil && c.Superseded(o.Run) {
 		c.record.supersede(o.Run)
 		c.discard(m)
 		return nil, false
