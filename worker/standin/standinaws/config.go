@@ -75,6 +75,8 @@ func Action(service, operation string) string {
 		prefix = "states"
 	case "eventbridge", "awsevents":
 		prefix = "events"
+	case "cloudwatchlogs":
+		prefix = "logs"
 	}
 	return prefix + ":" + operation
 }
