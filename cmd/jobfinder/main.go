@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/cmd/internal/logaws"
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
@@ -55,6 +56,7 @@ type options struct {
 	force, version           bool
 	checkpoint               time.Duration
 	prices                   *estimate.Prices // nil: the built-in ones
+	log                      logaws.Options
 }
 
 func main() {
@@ -73,7 +75,11 @@ func start(ctx context.Context, args []string, out io.Writer) error {
 		_, err := fmt.Fprintln(out, "jobfinder", version)
 		return err
 	}
-	f, err := open(ctx, o)
+	return o.log.Run(ctx, "jobfinder", command.ProcessName(), func(ctx context.Context, log io.Writer) error { return work(ctx, o, log, out) })
+}
+
+func work(ctx context.Context, o options, log, out io.Writer) error {
+	f, err := open(ctx, o, log)
 	if err != nil {
 		return err
 	}
@@ -109,6 +115,7 @@ func parse(args []string) (options, error) {
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
 	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
+	o.log.Flags(fs)
 	fs.BoolVar(&o.version, "version", false, "print the version")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -121,6 +128,9 @@ func parse(args []string) (options, error) {
 	}
 	if o.config == "" && !o.version {
 		return o, errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY")
+	}
+	if err := o.log.Check(); err != nil {
+		return o, err
 	}
 	if o.checkpoint <= 0 {
 		return o, fmt.Errorf("--checkpoint %v: a time above zero, such as 10s", o.checkpoint)
@@ -162,10 +172,11 @@ type program struct {
 	runs                *runaws.Runs
 	reports             *storeaws.Bucket // nil: the task has no report bucket
 	uploads             *multipartaws.Records
+	logged              io.Writer // where lines of the log and of metrics go
 	log                 *slog.Logger
 }
 
-func open(ctx context.Context, o options) (*program, error) {
+func open(ctx context.Context, o options, log io.Writer) (*program, error) {
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
@@ -182,8 +193,8 @@ func open(ctx context.Context, o options) (*program, error) {
 		own.Region = cfg.Region
 	}
 	p := &program{
-		options: o, cfg: cfg, own: own, region: own.Region,
-		log: slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName),
+		options: o, cfg: cfg, own: own, region: own.Region, logged: log,
+		log: slog.New(slog.NewJSONHandler(log, nil)).With("stack", cfg.StackName),
 	}
 	if err := p.openRecords(ctx, own); err != nil {
 		return nil, command.UsageError(err)
@@ -254,7 +265,7 @@ func (p *program) preflight(ctx context.Context) error {
 }
 
 func (p *program) pass(ctx context.Context, out io.Writer) error {
-	to, closeMetrics, err := seeing.OpenMetrics(p.metrics)
+	to, closeMetrics, err := seeing.OpenMetrics(p.metrics, p.logged)
 	if err != nil {
 		return command.UsageError(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/cmd/internal/logaws"
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
@@ -44,7 +46,7 @@ what is under way, hands back the rest, and exits with 143 or 130. When its EC2 
 interruption or a group that shrinks, it does the same in the time that is left and exits with 0: nobody should start it
 again there. Exit code 2: wrong usage or configuration.
 
-The log, on standard error, has a line for each object (above 100 a second a sample of those that did not fail; the records
+The log, on standard error and, with --log-group, in CloudWatch Logs, has a line for each object (above 100 a second a sample of those that did not fail; the records
 have them all), one of progress a minute and, unless --metrics says otherwise, one of metrics.
 
 `
@@ -64,6 +66,7 @@ func start(ctx context.Context, args []string) error {
 	fs.DurationVar(&o.probe, "probe-every", time.Minute, "how often an endpoint that is out of reach is looked at, and its secret read anew")
 	fs.DurationVar(&o.silence, "silence", time.Minute, "how long a connection may stay silent")
 	o.machine.flags(fs)
+	o.log.Flags(fs)
 	fs.StringVar(&o.metrics, "metrics", "log", seeing.MetricsHelp)
 	fs.DurationVar(&o.every, "metrics-every", time.Minute, "time between two lines of metrics and of progress; 1s..1m")
 	fs.DurationVar(&o.receive, "receive-wait", 20*time.Second, "how long a receive waits for messages; 1s..20s")
@@ -80,17 +83,20 @@ func start(ctx context.Context, args []string) error {
 	case reference == "":
 		return command.UsageError(errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY"))
 	}
-	if err := errors.Join(o.check(), o.machine.check()); err != nil {
+	if err := errors.Join(o.check(), o.machine.check(), o.log.Check()); err != nil {
 		return command.UsageError(err)
 	}
-	return work(ctx, reference, o)
+	// Another name after every start, because the sequence numbers of a worker's records begin anew.
+	o.name = command.ProcessName()
+	return o.log.Run(ctx, "jobworker", o.name, func(ctx context.Context, log io.Writer) error { return work(ctx, reference, o, log) })
 }
 
 // options say how long a worker waits for what, and how it is seen.
 type options struct {
 	probe, silence, receive, every time.Duration
-	metrics                        string
+	metrics, name                  string
 	machine                        machine
+	log                            logaws.Options
 }
 
 func (p *options) check() error {
@@ -110,7 +116,7 @@ func (p *options) check() error {
 	return nil
 }
 
-func work(ctx context.Context, reference string, p options) error {
+func work(ctx context.Context, reference string, p options, to io.Writer) error {
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return command.UsageError(fmt.Errorf("the AWS configuration cannot be read: %w", err))
@@ -152,20 +158,19 @@ func work(ctx context.Context, reference string, p options) error {
 		return command.UsageError(err)
 	}
 	defer ledger.Close()
-	name := workerName()
-	log := slog.New(slog.NewJSONHandler(os.Stderr, nil)).With("stack", cfg.StackName, "worker", name)
-	out, closeMetrics, err := seeing.OpenMetrics(p.metrics)
+	log := slog.New(slog.NewJSONHandler(to, nil)).With("stack", cfg.StackName, "worker", p.name)
+	out, closeMetrics, err := seeing.OpenMetrics(p.metrics, to)
 	if err != nil {
 		return command.UsageError(err)
 	}
 	defer func() { _ = closeMetrics() }() // what it took is written
 	show := &seeing.Worker{
-		Emitter: metrics.New(out, cfg.StackName, map[string]string{"process": "jobworker", "worker": name, "version": version}, time.Now), Log: log, Every: p.every, Backlog: q.Depth,
+		Emitter: metrics.New(out, cfg.StackName, map[string]string{"process": "jobworker", "worker": p.name, "version": version}, time.Now), Log: log, Every: p.every, Backlog: q.Depth,
 	}
 	w, err := fleet.New(ctx, fleet.Config{
 		Job: cfg.Job, Source: source, Destination: destination, Shared: destination.Shares(source), PrefixFile: lists,
 		Queue: q, Ledger: ledger, Runs: runaws.Open(own, cfg.RunTable, retry.Policy{}), Uploads: multipartaws.Open(own, cfg.RunTable, retry.Policy{}),
-		Controller: controller(own, cfg.ControllerARN), Worker: name, Log: log, OnOutcome: show.Outcome,
+		Controller: controller(own, cfg.ControllerARN), Worker: p.name, Log: log, OnOutcome: show.Outcome,
 		Tune: func(c *consume.Config, _ *transfer.Config) {
 			c.FinishReceives, c.ReceiveWait, c.ProbeEvery = true, p.receive, p.probe
 			c.DeleteWait, c.OnPart = time.Second, show.Part
@@ -207,13 +212,4 @@ func controller(cfg aws.Config, arn string) func(context.Context, multipart.Uplo
 		return nil
 	}
 	return giantaws.Open(cfg, arn).Ensure
-}
-
-// workerName is another after every start, because the sequence numbers of a worker's records begin anew.
-func workerName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "worker"
-	}
-	return fmt.Sprintf("%s-%s-%d", host, time.Now().UTC().Format("20060102T150405.000Z"), os.Getpid())
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/logship/logshipaws"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/notice/noticeaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
@@ -36,6 +37,8 @@ func declared() map[string][]string {
 	events, launcher := monitoraws.Actions()
 	list, stop, find, terminate := stackguardaws.Actions()
 	return map[string][]string{
+		"cmd/internal/logaws":                 nil, // opens what follows
+		"worker/logship/logshipaws":           logshipaws.Actions(),
 		"lambda/finderlaunch/finderlaunchaws": all(start, look, end, bus),
 		"lambda/monitor/monitoraws":           all(events, launcher),
 		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),
@@ -75,11 +78,11 @@ func actors() []actor {
 				"plugins/s3/configaws":  configuration,
 				"worker/store/storeaws": all(reader.Bucket, reader.Objects, comparer.Bucket, comparer.Objects, []string{"s3:PutObject"}), // of reports
 			},
-			beside: all(become, []string{"cloudwatch:PutMetricData"}, ownLog), // the instance's script raises an alarm
+			beside: all(become, []string{"cloudwatch:PutMetricData"}), // the instance's script raises an alarm
 		},
 		{
 			program: "cmd/jobworker", policy: policy.Worker(), uses: map[string][]string{"plugins/s3/configaws": configuration},
-			beside: all(become, []string{"kms:Decrypt", "kms:GenerateDataKey"}, ownLog), // S3 uses the key on the worker's behalf
+			beside: all(become, []string{"kms:Decrypt", "kms:GenerateDataKey"}), // S3 uses the key on the worker's behalf
 		},
 		{
 			program: "lambda/finderlaunch/main", policy: policy.Lambda(wiring.FinderLaunch),
@@ -107,9 +110,6 @@ func actors() []actor {
 		},
 	}
 }
-
-// ownLog are the actions by which a program on an instance writes its log.
-var ownLog = []string{"logs:CreateLogStream", "logs:PutLogEvents"}
 
 // Every action that the code of a program declares is allowed by its policy, and the policy allows no other.
 func TestPoliciesAreWhatTheCodeNeeds(t *testing.T) {

@@ -19,8 +19,9 @@ const (
 	BatchEvents = 10_000
 	// BatchSpan is the time that the events of a batch may lie apart.
 	BatchSpan = 24 * time.Hour
-	// MaxText is the longest text of an event, in bytes: one that has a batch of its own.
-	MaxText = BatchBytes - EventOverhead
+	// MaxText is the longest text of an event, in bytes. The page has said 1 MiB since 2025 and 256 KiB before; the lesser
+	// holds wherever the log may go.
+	MaxText = 256<<10 - EventOverhead
 )
 
 // Event is one line of a log.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/datatransferhub/dth/worker/failure"
 )
@@ -65,6 +66,15 @@ func withSignals() (ctx context.Context, signaled func() os.Signal) {
 			return nil
 		}
 	}
+}
+
+// ProcessName names this process: its host, the time, its number. It is another after every start.
+func ProcessName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	return fmt.Sprintf("%s-%s-%d", host, time.Now().UTC().Format("20060102T150405.000Z"), os.Getpid())
 }
 
 func signalCode(s os.Signal) int {

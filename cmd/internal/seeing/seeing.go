@@ -19,10 +19,10 @@ import (
 )
 
 // MetricsHelp is the help text of the flag --metrics.
-const MetricsHelp = "where metrics go, a line a minute in CloudWatch's embedded metric format: a file, - for standard output, log for standard error, or none"
+const MetricsHelp = "where metrics go, a line a minute in CloudWatch's embedded metric format: a file, - for standard output, log for the log on standard error, or none"
 
-// OpenMetrics opens what the flag --metrics names.
-func OpenMetrics(name string) (io.Writer, func() error, error) {
+// OpenMetrics opens what the flag --metrics names. The log is that of the program.
+func OpenMetrics(name string, log io.Writer) (io.Writer, func() error, error) {
 	nothing := func() error { return nil }
 	switch name {
 	case "none":
@@ -30,7 +30,7 @@ func OpenMetrics(name string) (io.Writer, func() error, error) {
 	case "-":
 		return os.Stdout, nothing, nil
 	case "log":
-		return os.Stderr, nothing, nil
+		return log, nothing, nil
 	case "":
 		return nil, nil, fmt.Errorf("--metrics: give a file, -, log or none")
 	}

@@ -255,7 +255,7 @@ func TestFinder(t *testing.T) {
 func TestOpenMetrics(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "metrics")
 	for range 2 {
-		w, closing, err := seeing.OpenMetrics(file)
+		w, closing, err := seeing.OpenMetrics(file, os.Stderr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,12 +270,12 @@ func TestOpenMetrics(t *testing.T) {
 		t.Errorf("%q, %v", text, err)
 	}
 	for name, want := range map[string]io.Writer{"-": os.Stdout, "log": os.Stderr, "none": io.Discard} {
-		if w, _, err := seeing.OpenMetrics(name); err != nil || w != want {
+		if w, _, err := seeing.OpenMetrics(name, os.Stderr); err != nil || w != want {
 			t.Errorf("%s: %v, %v", name, w, err)
 		}
 	}
 	for _, name := range []string{"", t.TempDir()} {
-		if _, _, err := seeing.OpenMetrics(name); err == nil {
+		if _, _, err := seeing.OpenMetrics(name, os.Stderr); err == nil {
 			t.Errorf("%q was opened", name)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
+	"github.com/datatransferhub/dth/worker/logship/logshipaws"
 	"github.com/datatransferhub/dth/worker/metrics"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/notice/noticeaws"
@@ -130,7 +131,7 @@ func records() []Statement {
 func program(engine, logs string) []Statement {
 	return append(configuration(),
 		Statement{Sid: "Program", Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + engine + "}"}},
-		Statement{Sid: "Log", Actions: []string{"logs:CreateLogStream", "logs:PutLogEvents"}, Resources: []string{"${" + logs + ".Arn}"}},
+		Statement{Sid: "Log", Actions: logshipaws.Actions(), Resources: []string{"${" + logs + ".Arn}"}},
 	)
 }
 

@@ -37,8 +37,9 @@ func script(kind string, variables []variable) string {
 	return b.String()
 }
 
-// engine returns the variables that say which program an instance runs, and with which configuration.
-func (b *builder) engine(program string) []variable {
+// engine returns the variables that say which program an instance runs, with which configuration, and where its log goes:
+// kind ends the name of the log group.
+func (b *builder) engine(program, kind string) []variable {
 	file := b.engines[program]
 	return []variable{
 		{"stack", kit.Ref("AWS::StackName")},
@@ -48,5 +49,6 @@ func (b *builder) engine(program string) []variable {
 		{"key", file.Key},
 		{"sha256", &file.SHA256},
 		{"config", kit.Sub("ssm:" + configuration)},
+		{"logs", kit.Sub(logPrefix + kind)},
 	}
 }

@@ -145,6 +145,7 @@ func (s *sandbox) boot(kind, sum string) (code int, output string) {
 		{"key", "v1/engine"},
 		{"sha256", sum},
 		{"config", "ssm:/dth/task"},
+		{"logs", "/dth/task/logs"},
 		{"handle", s.server.URL + "/handle"},
 		{"group", "task-workers"},
 		{"boot", "boot"},
@@ -176,6 +177,9 @@ func (s *sandbox) run(name string, args ...string) (code int, output string) {
 
 const goodEngine = "#!/bin/bash\necho \"engine $*\" >>\"$ROOT/calls\"\n"
 
+// logged is how a program is told to ship its log: to a stream of its instance, over a spool that outlives the process.
+const logged = "--log-group /dth/task/logs --log-stream i-0123456789abcdef0 --log-spool /var/lib/dth/log"
+
 func TestFinderBoots(t *testing.T) {
 	s := newSandbox(t, goodEngine)
 	s.set(func() { s.broken = 2 })
@@ -193,7 +197,7 @@ func TestFinderBoots(t *testing.T) {
 		t.Errorf("exit code %d, signals %v\n%s\n%q", code, s.told(), out, calls)
 	}
 	unit := s.read("etc/systemd/system/dth-finder.service")
-	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task --holder i-0123456789abcdef0 --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
+	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task " + logged + " --holder i-0123456789abcdef0 --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
 		if !strings.Contains(unit, want) {
 			t.Errorf("the unit does not say %q:\n%s", want, unit)
 		}
@@ -247,7 +251,7 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 		s.set(func() { s.tags = tt.tags })
 		code, out := s.boot("finder", "")
 		unit := s.read("etc/systemd/system/dth-finder.service")
-		if tt.want == "" && (code == 0 || unit != "") || tt.want != "" && !strings.Contains(unit, "--config ssm:/dth/task --holder i-0123456789abcdef0"+tt.want+"\n") {
+		if tt.want == "" && (code == 0 || unit != "") || tt.want != "" && !strings.Contains(unit, "--config ssm:/dth/task "+logged+" --holder i-0123456789abcdef0"+tt.want+"\n") {
 			t.Errorf("%v: exit code %d, unit:\n%s\n%s", tt.tags, code, unit, out)
 		}
 	}
@@ -310,7 +314,7 @@ func TestWorkerBoots(t *testing.T) {
 	if code != 0 || calls[len(calls)-1] != continued || !slices.Contains(calls, "systemctl enable --now dth-worker.service") {
 		t.Errorf("exit code %d, calls %q\n%s", code, calls, out)
 	}
-	if unit := s.read("etc/systemd/system/dth-worker.service"); !strings.Contains(unit, "Restart=always\n") || !strings.Contains(unit, "--config ssm:/dth/task --auto-scaling-group task-workers --lifecycle-hook drain\n") {
+	if unit := s.read("etc/systemd/system/dth-worker.service"); !strings.Contains(unit, "Restart=always\n") || !strings.Contains(unit, "--config ssm:/dth/task "+logged+" --auto-scaling-group task-workers --lifecycle-hook drain\n") {
 		t.Errorf("unit:\n%s", unit)
 	}
 }

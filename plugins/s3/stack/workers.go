@@ -26,7 +26,7 @@ const (
 // replaces them.
 func (b *builder) workers(configuration awscdk.CfnResource) awsautoscaling.CfnAutoScalingGroup {
 	role := b.s.Role("WorkerRole", "Workers of a Data Transfer Hub task", "ec2", nil, b.rights.of(policy.Worker()))
-	variables := append(b.engine(workerProgram),
+	variables := append(b.engine(workerProgram, "worker"),
 		variable{"revision", kit.Attribute(configuration, wiring.AttrDigest)},
 		variable{"group", kit.Sub(workersName)}, variable{"boot", new(bootHook)}, variable{"drain", new(drainHook)})
 	template := instance{

@@ -76,7 +76,7 @@ Wants=network-online.target
 After=network-online.target
 
 [Service]
-ExecStart=/opt/dth/pass /opt/dth/$program --config $config --holder $holder $task
+ExecStart=/opt/dth/pass /opt/dth/$program --config $config --log-group $logs --log-stream $holder --log-spool /var/lib/dth/log --holder $holder $task
 ExecStopPost=+/usr/bin/systemctl --no-block poweroff
 Environment=AWS_REGION=$region TMPDIR=/var/tmp
 DynamicUser=yes

@@ -12,6 +12,7 @@ failed() {
 trap 'failed $LINENO' ERR
 
 fetch
+instance=$(metadata meta-data/instance-id)
 
 cat >/etc/systemd/system/dth-worker.service <<END
 [Unit]
@@ -21,7 +22,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=/opt/dth/$program --config $config --auto-scaling-group $group --lifecycle-hook $drain
+ExecStart=/opt/dth/$program --config $config --log-group $logs --log-stream $instance --log-spool /var/lib/dth/log --auto-scaling-group $group --lifecycle-hook $drain
 Restart=always
 RestartSec=10
 # A worker ends with 0 only when it has drained because its instance is to go.
