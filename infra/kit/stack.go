@@ -123,17 +123,17 @@ func ListOf(parameter string) *[]*string {
 
 // Before returns the text up to the first separator, the whole text where there is none.
 func Before(separator string, text *string) *string {
-	return awscdk.Fn_Select(new(0.0), awscdk.Fn_Split(&separator, text, nil))
+	return Field(separator, 0, text)
+}
+
+// Field returns the text between two separators, counted from 0. CloudFormation fails where there are not so many.
+func Field(separator string, index int, text *string) *string {
+	return awscdk.Fn_Select(new(float64(index)), awscdk.Fn_Split(&separator, text, nil))
 }
 
 // Number returns the value of a number parameter.
 func Number(parameter string) *float64 {
 	return awscdk.Token_AsNumber(awscdk.Fn_Ref(&parameter))
-}
-
-// Replace returns a text with every old replaced, as far as CloudFormation can tell: by splitting and joining.
-func Replace(old string, by, text *string) *string {
-	return awscdk.Fn_Join(by, awscdk.Fn_Split(&old, text, nil))
 }
 
 // Join returns texts as one.

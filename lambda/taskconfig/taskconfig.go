@@ -11,11 +11,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/pattern"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
@@ -67,7 +69,7 @@ func (r Resource) put(ctx context.Context, d Document) (customresource.Result, e
 	if err := r.Parameters.Put(ctx, d.Name, d.Text); err != nil {
 		return customresource.Result{}, err
 	}
-	return customresource.Result{ID: d.Name, Data: map[string]string{wiring.AttrDigest: d.Digest}}, nil
+	return customresource.Result{ID: d.Name, Data: d.Attributes}, nil
 }
 
 // Delete removes the document.
@@ -79,8 +81,9 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 type Document struct {
 	Name string // of the parameter that holds it
 	Text string // JSON
-	// Digest is the SHA-256 of what workers know of it, in hex: another one means other workers.
-	Digest string
+	// Attributes are those of the custom resource, by their names in package wiring. Digest is the SHA-256 of what workers
+	// know of the document, in hex: another one means other workers.
+	Attributes map[string]string
 
 	parameters map[string]string
 }
@@ -110,7 +113,8 @@ func Parse(properties json.RawMessage) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	if _, err := s3.ParseConfig(text); err != nil {
+	config, err := s3.ParseConfig(text)
+	if err != nil {
 		return Document{}, err
 	}
 	if len(text) > MaxDocument {
@@ -121,7 +125,19 @@ func Parse(properties json.RawMessage) (Document, error) {
 		return Document{}, err
 	}
 	sum := sha256.Sum256(seen)
-	return Document{p.Name, string(text), hex.EncodeToString(sum[:]), texts}, nil
+	attributes := computed(config)
+	attributes[wiring.AttrDigest] = hex.EncodeToString(sum[:])
+	return Document{p.Name, string(text), attributes, texts}, nil
+}
+
+// computed is what roles and the group of workers need of the parameters, and CloudFormation has no functions for.
+func computed(c *s3.Config) map[string]string {
+	return map[string]string{
+		wiring.AttrDestinationKeys: pattern.Prefix(c.Job.KeyMap().Add),
+		wiring.AttrPrefixListKey:   pattern.Key(c.Job.Selection.PrefixFileKey),
+		wiring.AttrReportKeys:      pattern.Prefix(c.Job.ReportPrefix),
+		wiring.AttrOnDemandPercent: strconv.FormatInt(100-c.Values.Integer("spotPercent"), 10),
+	}
 }
 
 // with encodes a document with these parameters.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/taskconfig"
 	"github.com/datatransferhub/dth/plugins/s3"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
 // What is taken is a document that the programs take, and holds every parameter as it was given.
@@ -18,7 +19,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		c, err := s3.ParseConfig([]byte(d.Text))
-		if err != nil || d.Name == "" || len(d.Digest) != 64 || len(d.Text) > taskconfig.MaxDocument {
+		if err != nil || d.Name == "" || len(d.Attributes[wiring.AttrDigest]) != 64 || len(d.Text) > taskconfig.MaxDocument {
 			t.Fatalf("%s is taken as %+v: %v", properties, d, err)
 		}
 		var given struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/standin"
 	"github.com/datatransferhub/dth/worker/standin/standinaws"
 )
@@ -128,6 +129,46 @@ func TestUpdates(t *testing.T) {
 	}
 	if _, err := update(nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// What CloudFormation cannot compute of the parameters, it is told.
+func TestAttributes(t *testing.T) {
+	for _, tt := range []struct {
+		given map[string]any
+		name  string
+		want  string
+	}{
+		{nil, wiring.AttrDestinationKeys, "*"},
+		{map[string]any{"destPrefix": "/"}, wiring.AttrDestinationKeys, "*"},
+		{map[string]any{"destPrefix": "in"}, wiring.AttrDestinationKeys, "in/*"},
+		{map[string]any{"destPrefix": "in/"}, wiring.AttrDestinationKeys, "in/*"},
+		{map[string]any{"destPrefix": "a//b"}, wiring.AttrDestinationKeys, "a//b/*"},
+		{map[string]any{"destPrefix": "${aws:username}*?"}, wiring.AttrDestinationKeys, "${$}{aws:username}${*}${?}/*"},
+		{map[string]any{"destPrefix": "a/ü"}, wiring.AttrDestinationKeys, "a/*"},
+		{map[string]any{"srcPrefix": "", "srcPrefixsListFile": "lists/*.txt"}, wiring.AttrPrefixListKey, "lists/${*}.txt"},
+		{nil, wiring.AttrReportKeys, "*"},
+		{map[string]any{"reportBucket": "reports", "reportPrefix": "r$/"}, wiring.AttrReportKeys, "r${$}/*"},
+		{nil, wiring.AttrOnDemandPercent, "100"},
+		{map[string]any{"spotPercent": "30"}, wiring.AttrOnDemandPercent, "70"},
+		{map[string]any{"spotPercent": "100%"}, wiring.AttrOnDemandPercent, "0"},
+	} {
+		d, err := taskconfig.Parse(properties(t, tt.given))
+		if err != nil || d.Attributes[tt.name] != tt.want {
+			t.Errorf("%v: %s is %q, want %q; %v", tt.given, tt.name, d.Attributes[tt.name], tt.want, err)
+		}
+	}
+}
+
+// The attributes of the longest and worst parameters fit into the answer of a custom resource.
+func TestAttributesFit(t *testing.T) {
+	worst := strings.Repeat("\"", 1000)
+	d, err := taskconfig.Parse(properties(t, map[string]any{"destPrefix": worst, "reportBucket": "reports", "reportPrefix": worst[:512], "srcPrefix": "", "srcPrefixsListFile": worst}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := json.Marshal(d.Attributes); err != nil || len(raw) > 3300 {
+		t.Errorf("%d bytes, %v", len(raw), err) // the rest names stack, request and resource
 	}
 }
 

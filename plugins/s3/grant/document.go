@@ -1,9 +1,6 @@
 package grant
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Document is an IAM policy.
 type Document struct {
@@ -40,22 +37,4 @@ func (d *Document) Actions() []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// literal writes the beginning of a key as IAM's patterns want it. Characters with a meaning are escaped as policy
-// variables; at the first character that policies cannot hold, the pattern ends: it then allows a little more.
-// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
-func literal(prefix string) string {
-	var b strings.Builder
-	for _, r := range prefix {
-		switch {
-		case r == '*' || r == '?' || r == '$':
-			b.WriteString("${" + string(r) + "}")
-		case r < 0x20 || r > 0x7e:
-			return b.String()
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/datatransferhub/dth/plugins/s3/pattern"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/partition"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
@@ -30,9 +31,9 @@ func (t *Task) source(own partition.Partition) (*end, error) {
 		})
 	}
 	if key := j.Selection.PrefixFileKey; key != "" {
-		list := e.arn("/" + literal(key))
+		list := e.arn("/" + pattern.Key(key))
 		if at := j.Selection.PrefixFileBucket; at != "" {
-			list = "arn:" + e.partition.Name + ":s3:::" + at + "/" + literal(key)
+			list = "arn:" + e.partition.Name + ":s3:::" + at + "/" + pattern.Key(key)
 		}
 		e.extra = append(e.extra, Statement{Sid: "PrefixList", Action: []string{"s3:GetObject"}, Resource: []string{list}})
 	}
@@ -50,7 +51,7 @@ func selected(j *job.Job) []string {
 	}
 	var out []string
 	for _, prefix := range prefixes {
-		out = append(out, literal(prefix)+"*")
+		out = append(out, pattern.Prefix(prefix))
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
@@ -70,11 +71,11 @@ func (t *Task) destination(own partition.Partition) (*end, error) {
 	if err := e.place(own, t.Region); err != nil {
 		return nil, err
 	}
-	e.keys = []string{literal(j.KeyMap().Add) + "*"}
+	e.keys = []string{pattern.Prefix(j.KeyMap().Add)}
 	if j.ReportBucket != "" {
 		e.extra = append(e.extra, Statement{
 			Sid: "Reports", Action: []string{"s3:PutObject"},
-			Resource: []string{"arn:" + e.partition.Name + ":s3:::" + j.ReportBucket + "/" + literal(j.ReportPrefix) + "*"},
+			Resource: []string{"arn:" + e.partition.Name + ":s3:::" + j.ReportBucket + "/" + pattern.Prefix(j.ReportPrefix)},
 		})
 	}
 	return e, e.nameKey(j.Write.KMSKeyID)
@@ -88,10 +89,14 @@ func (e *end) nameKey(id string) error {
 	case keyForm.MatchString(id):
 		e.kms = append(e.kms, id)
 	case strings.Contains(id, "alias/"):
+		of, name, _ := strings.Cut(id, "alias/")
+		if of == "" {
+			of = "arn:" + e.partition.Name + ":kms:" + e.region + ":" + cmp.Or(e.owner, "*") + ":"
+		}
 		e.extra = append(e.extra, Statement{
-			Sid: "KeyByAlias", Action: e.kmsAction, Resource: []string{"arn:" + e.partition.Name + ":kms:" + e.region + ":" + cmp.Or(e.owner, "*") + ":key/*"},
+			Sid: "KeyByAlias", Action: e.kmsAction, Resource: []string{of + "key/*"},
 			Condition: map[string]map[string][]string{
-				"ForAnyValue:StringEquals": {"kms:ResourceAliases": {id[strings.Index(id, "alias/"):]}}, "StringEquals": {"kms:ViaService": e.viaS3()},
+				"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"alias/" + name}}, "StringEquals": {"kms:ViaService": e.viaS3()},
 			},
 		})
 	case e.owner == "":

@@ -114,6 +114,23 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+// An alias is no resource of a policy: its key may be any of its account and region that the condition finds by the alias.
+func TestKeysByAlias(t *testing.T) {
+	for id, want := range map[string][2]string{
+		"alias/a/b": {"arn:aws:kms:eu-west-1:" + ours + ":key/*", "alias/a/b"},
+		"arn:aws:kms:eu-west-3:" + theirs + ":alias/a/b": {"arn:aws:kms:eu-west-3:" + theirs + ":key/*", "alias/a/b"},
+	} {
+		grants, err := grant.For(task(func(t *grant.Task) { t.Job.Write = job.WriteOptions{SSE: "aws:kms", KMSKeyID: id} }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := json.Marshal(grants)
+		if err != nil || !bytes.Contains(raw, []byte(`"Resource":["`+want[0]+`"]`)) || !bytes.Contains(raw, []byte(`"kms:ResourceAliases":["`+want[1]+`"]`)) {
+			t.Errorf("%s: %s, %v", id, raw, err)
+		}
+	}
+}
+
 func TestTasksThatCannotBe(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -122,6 +122,6 @@ func guard() []Statement {
 		{Sid: "Stop", Actions: []string{"states:StopExecution"}, Resources: executions},
 		{Sid: "Uploads", Actions: multipartaws.Actions(), Resources: []string{"${RunTable.Arn}"}},
 		{Sid: "Destination", When: DestinationByOwnRole, Actions: []string{"s3:ListBucketMultipartUploads"}, Resources: []string{s3Arn + "${destBucket}"}},
-		{Sid: "DestinationObjects", When: DestinationByOwnRole, Actions: []string{"s3:AbortMultipartUpload"}, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"}},
+		{Sid: "DestinationObjects", When: DestinationByOwnRole, Actions: []string{"s3:AbortMultipartUpload"}, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"}},
 	})
 }

@@ -48,10 +48,14 @@ const (
 
 // The names in resources that the template computes; all others are its resources and parameters.
 const (
-	DestinationKeys   = "DestinationKeys"   // destination prefix with exactly one slash at its end; nothing for no prefix
+	DestinationKeys   = "DestinationKeys"   // pattern of the keys that the task writes
+	PrefixListKey     = "PrefixListKey"     // pattern of the prefix list's key
+	ReportKeys        = "ReportKeys"        // pattern of the reports' keys
 	SourceSecret      = "SourceSecret"      // ARN of the secret, with wild cards for what Secrets Manager adds to a name
 	DestinationSecret = "DestinationSecret" // likewise
 	DestinationKeyArn = "DestinationKeyArn" // ARN of the named KMS key
+	KeysOfAlias       = "KeysOfAlias"       // pattern of the ARNs of the keys that the named alias may mean
+	AliasName         = "AliasName"         // of the named KMS key: alias/ and its name
 	DestinationRegion = "DestinationRegion" // region of the destination
 	Configuration     = "ConfigurationName" // name of the parameter that holds the configuration
 	FinderEngine      = "FinderEngine"      // bucket and key of the finder's program
@@ -89,7 +93,7 @@ func Finder() []Statement {
 				Actions: storeaws.ComparerRights().Bucket,
 			},
 			{
-				Sid: "ReadDestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
+				Sid: "ReadDestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"},
 				Actions: storeaws.ComparerRights().Objects,
 			},
 			{
@@ -98,7 +102,7 @@ func Finder() []Statement {
 			},
 			{Sid: "LookAtWorkers", Actions: first(fleetaws.Actions()), Resources: []string{"*"}}, // it takes no resource
 			{Sid: "WakeWorkers", Actions: second(fleetaws.Actions()), Resources: []string{workersArn}},
-			{Sid: "Reports", When: Reports, Actions: []string{"s3:PutObject"}, Resources: []string{s3Arn + "${reportBucket}/${reportPrefix}*"}},
+			{Sid: "Reports", When: Reports, Actions: []string{"s3:PutObject"}, Resources: []string{s3Arn + "${reportBucket}/${" + ReportKeys + "}"}},
 		},
 	)
 }
@@ -167,12 +171,11 @@ func readSource() []Statement {
 func prefixList() []Statement {
 	return []Statement{{
 		Sid: "PrefixList", When: PrefixListElsewhere, Actions: []string{"s3:GetObject"},
-		Resources: []string{s3Arn + "${srcPrefixListBucket}/${srcPrefixsListFile}"},
+		Resources: []string{s3Arn + "${srcPrefixListBucket}/${" + PrefixListKey + "}"},
 	}}
 }
 
 func writeDestination() []Statement {
-	const kms = "arn:${AWS::Partition}:kms:${" + DestinationRegion + "}:${AWS::AccountId}:"
 	use := []string{"kms:GenerateDataKey", "kms:Decrypt"}
 	// S3 alone uses the key for the worker. Its name ends as the partition's services do.
 	// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
@@ -183,7 +186,7 @@ func writeDestination() []Statement {
 			Actions: storeaws.WriterRights().Bucket,
 		},
 		{
-			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${DestinationKeys}*"},
+			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"},
 			Actions: storeaws.WriterRights().Objects,
 		},
 		{
@@ -191,8 +194,8 @@ func writeDestination() []Statement {
 			Conditions: map[string]map[string][]string{"StringLike": viaS3},
 		},
 		{
-			Sid: "DestinationKeyAlias", When: DestinationKeyAlias, Actions: use, Resources: []string{kms + "key/*"},
-			Conditions: map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"${destPutObjectSSEKmsKeyId}"}}, "StringLike": viaS3},
+			Sid: "DestinationKeyAlias", When: DestinationKeyAlias, Actions: use, Resources: []string{"${" + KeysOfAlias + "}"},
+			Conditions: map[string]map[string][]string{"ForAnyValue:StringEquals": {"kms:ResourceAliases": {"${" + AliasName + "}"}}, "StringLike": viaS3},
 		},
 	}
 }

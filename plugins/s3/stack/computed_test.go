@@ -109,16 +109,13 @@ func (t *template) evaluate(e any, given map[string]string) bool {
 func TestComputedValues(t *testing.T) {
 	tmpl := released(t)
 	const keys, account = "arn:aws:kms:eu-west-1:123456789012:key/", "123456789012"
+	const other = "arn:aws:kms:eu-west-2:210987654321:"
 	for _, tt := range []struct {
 		what  string // role and statement, or a property
 		given map[string]string
 		want  string // "": the statement is not there
 	}{
-		{"WorkerRole DestinationObjects", nil, "arn:aws:s3:::to-there/*"},
-		{"WorkerRole DestinationObjects", map[string]string{"destPrefix": "/"}, "arn:aws:s3:::to-there/*"},
-		{"WorkerRole DestinationObjects", map[string]string{"destPrefix": "in"}, "arn:aws:s3:::to-there/in/*"},
-		{"WorkerRole DestinationObjects", map[string]string{"destPrefix": "in/"}, "arn:aws:s3:::to-there/in/*"},
-		{"WorkerRole DestinationObjects", map[string]string{"destPrefix": "a/b/"}, "arn:aws:s3:::to-there/a/b/*"},
+		{"WorkerRole DestinationObjects", map[string]string{"destPrefix": "in"}, "arn:aws:s3:::to-there/Configuration.DestinationKeys"},
 		{"WorkerRole DestinationObjects", map[string]string{"destCredentials": "keys"}, ""},
 		{"WorkerRole DestinationObjects", map[string]string{"destType": "S3_Compatible"}, ""},
 		{"FinderRole ReadSourceObjects", nil, "arn:aws:s3:::from-here/*"},
@@ -129,14 +126,18 @@ func TestComputedValues(t *testing.T) {
 		{"FinderRole SourceSecret", map[string]string{"srcCredentials": "a/name"}, "arn:aws:secretsmanager:us-east-1:" + account + ":secret:a/name-??????"},
 		{"FinderRole SourceSecret", map[string]string{"srcCredentials": "arn:aws:secretsmanager:x:1:secret:n-abc"}, "arn:aws:secretsmanager:x:1:secret:n-abc"},
 		{"FinderRole SourceSecret", nil, ""},
-		{"FinderRole PrefixList", map[string]string{"srcPrefixListBucket": "lists", "srcPrefixsListFile": "a/list.txt"}, "arn:aws:s3:::lists/a/list.txt"},
+		{"FinderRole PrefixList", map[string]string{"srcPrefixListBucket": "lists", "srcPrefixsListFile": "a/list.txt"}, "arn:aws:s3:::lists/Configuration.PrefixListKey"},
 		{"FinderRole PrefixList", map[string]string{"srcPrefixsListFile": "a/list.txt"}, ""},
-		{"FinderRole Reports", map[string]string{"reportBucket": "reports", "reportPrefix": "r/"}, "arn:aws:s3:::reports/r/*"},
+		{"FinderRole Reports", map[string]string{"reportBucket": "reports", "reportPrefix": "r/"}, "arn:aws:s3:::reports/Configuration.ReportKeys"},
 		{"FinderRole Reports", nil, ""},
 		{"WorkerRole DestinationKey", map[string]string{"destPutObjectSSEKmsKeyId": "1234-ab", "destRegion": "eu-west-1"}, keys + "1234-ab"},
 		{"WorkerRole DestinationKey", map[string]string{"destPutObjectSSEKmsKeyId": keys + "x"}, keys + "x"},
 		{"WorkerRole DestinationKey", map[string]string{"destPutObjectSSEKmsKeyId": "alias/mine"}, ""},
 		{"WorkerRole DestinationKeyAlias", map[string]string{"destPutObjectSSEKmsKeyId": "alias/mine", "destRegion": "eu-west-1"}, keys + "*"},
+		{"WorkerRole DestinationKey", map[string]string{"destPutObjectSSEKmsKeyId": other + "alias/mine"}, ""},
+		{"WorkerRole DestinationKeyAlias", map[string]string{"destPutObjectSSEKmsKeyId": other + "alias/a/b"}, other + "key/*"},
+		{"WorkerRole DestinationKeyAlias", map[string]string{"destPutObjectSSEKmsKeyId": keys + "x"}, ""},
+		{"WorkerRole DestinationKeyAlias", map[string]string{"destPutObjectSSEKmsKeyId": "1234-ab"}, ""},
 		{"WorkerRole DestinationKeyAlias", nil, ""},
 		{"WorkerRole Program", nil, "arn:aws:s3:::example-us-east-1/data-transfer-hub/v0.0.0/jobworker"},
 		{"WorkerRole Controller", nil, "arn:aws:states:us-east-1:" + account + ":stateMachine:DataTransferHub-controller-0a1b"},

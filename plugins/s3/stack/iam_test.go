@@ -105,7 +105,7 @@ func TestRolesNameWhatTheyUse(t *testing.T) {
 // Writing at the destination is allowed below its prefix alone, and only to workers.
 func TestOnlyWorkersWriteOnlyTheDestination(t *testing.T) {
 	tmpl := released(t)
-	const below = `"Fn::Sub":["arn:${AWS::Partition}:s3:::${destBucket}/${DestinationKeys}*"`
+	const below = `"Fn::Sub":["arn:${AWS::Partition}:s3:::${destBucket}/${DestinationKeys}",{"DestinationKeys":{"Fn::GetAtt":["Configuration","DestinationKeys"]}}]`
 	for _, role := range tmpl.of("AWS::IAM::Role") {
 		for _, s := range tmpl.statements(role) {
 			text, _ := json.Marshal(s.resources)

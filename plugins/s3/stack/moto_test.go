@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
 // account is a stand-in for AWS, spoken to in its own protocols: this package may not know the SDK.
@@ -150,6 +152,9 @@ func pruned(t *testing.T) []byte {
 	return text
 }
 
+// answered is what the resource Configuration computes of the parameters of TestStackInMoto, as lambda/taskconfig's tests say.
+var answered = map[string]string{wiring.AttrDestinationKeys: "in/*", wiring.AttrOnDemandPercent: "70"}
+
 // goneARN is put in front of the name of a resource that the stand-in was not given.
 const goneARN = "arn:aws:sns:us-east-1:123456789012:"
 
@@ -159,6 +164,9 @@ func without(value any, gone map[string]bool) any {
 	case object:
 		if ref, ok := v["Ref"].(string); ok && gone[ref] {
 			return goneARN + ref
+		}
+		if list, ok := v["Fn::GetAtt"].([]any); ok && list[0] == "Configuration" && answered[list[1].(string)] != "" {
+			return answered[list[1].(string)]
 		}
 		if list, ok := v["Fn::GetAtt"].([]any); ok && gone[list[0].(string)] {
 			return goneARN + list[0].(string)
@@ -215,7 +223,7 @@ func TestStackInMoto(t *testing.T) {
 	network := a.query("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}})
 	subnets, vpc := inTag(network, "subnetId"), inTag(network, "vpcId")
 	ids := a.create(complete(map[string]string{
-		"ec2VpcId": vpc[0], "ec2Subnets": subnets[0] + "," + subnets[1], "srcEvent": "Create", "srcAccountId": "210987654321", "spotPercent": "30",
+		"ec2VpcId": vpc[0], "ec2Subnets": subnets[0] + "," + subnets[1], "srcEvent": "Create", "srcAccountId": "210987654321", "spotPercent": "30%",
 		"ec2CronExpression": "30 1 * * ? *", "maxCapacity": "7", "workerInstanceTypes": "c7g.large, m7g.large", "destPrefix": "in/",
 	}))
 	t.Run("queue", func(t *testing.T) { a.t = t; a.checkQueue(ids) })

@@ -12,12 +12,10 @@ import (
 
 // special are parameters that CloudFormation knows more of than text: their types give pickers in the console, existence
 // checks, and lists that other resources can take as they are.
-var special = map[string]struct{ kind, pattern string }{
-	"ec2VpcId":            {kind: "AWS::EC2::VPC::Id"},
-	"ec2Subnets":          {kind: "List<AWS::EC2::Subnet::Id>"},
-	"workerInstanceTypes": {kind: "CommaDelimitedList"},
-	// Looked up in a mapping, whose keys have no percent sign.
-	"spotPercent": {kind: "String", pattern: "^(100|[1-9]?[0-9])$"},
+var special = map[string]string{
+	"ec2VpcId":            "AWS::EC2::VPC::Id",
+	"ec2Subnets":          "List<AWS::EC2::Subnet::Id>",
+	"workerInstanceTypes": "CommaDelimitedList",
 }
 
 // Patterns of types, a little wider than what the contract's parsers take; the parsers have the last word.
@@ -61,11 +59,8 @@ func declare(s *kit.Stack, p *contract.Parameter) {
 	default:
 		restrict(props, p, mandatory)
 	}
-	if sp, ok := special[p.Name]; ok {
-		props.Type, props.MinLength, props.MaxLength, props.AllowedPattern = &sp.kind, nil, nil, nil
-		if sp.pattern != "" {
-			props.AllowedPattern = &sp.pattern
-		}
+	if kind, ok := special[p.Name]; ok {
+		props.Type, props.MinLength, props.MaxLength, props.AllowedPattern = &kind, nil, nil, nil
 	}
 	if p.Rule != "" && (props.AllowedPattern != nil || props.MaxLength != nil) {
 		props.ConstraintDescription = new("allowed: " + p.Rule)
@@ -122,7 +117,7 @@ func handedOver(s *kit.Stack, c *contract.Contract) map[string]any {
 	for i := range c.Parameters {
 		p := &c.Parameters[i]
 		value := kit.Ref(p.Name)
-		switch sp := special[p.Name]; sp.kind {
+		switch special[p.Name] {
 		case "CommaDelimitedList", "List<AWS::EC2::Subnet::Id>":
 			value = kit.JoinList(",", p.Name)
 		}

@@ -201,6 +201,7 @@ func TestTemplateAndContractAgree(t *testing.T) {
 		{map[string]string{"maxDeleteShare": "101"}, "maxDeleteShare"},
 		{map[string]string{"maxCapacity": "1001"}, "maxCapacity"},
 		{map[string]string{"spotPercent": "100"}, ""},
+		{map[string]string{"spotPercent": "30%"}, ""},
 		{map[string]string{"spotPercent": "x"}, "spotPercent"},
 		{map[string]string{"ec2CronExpression": ""}, ""},
 		{map[string]string{"ec2CronExpression": "rate(1 day)"}, ""},

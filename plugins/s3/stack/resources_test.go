@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 
 	"github.com/datatransferhub/dth/plugins/s3/schema"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
 // The terms that programs and people count on.
@@ -120,10 +122,16 @@ func TestInstances(t *testing.T) {
 	}
 }
 
-func TestSpotShareLeavesTheRest(t *testing.T) {
-	left := released(t).part("Mappings", "SpotPercent", "OnDemand")
-	if len(left) != 101 || left["0"] != "100" || left["100"] != "0" || left["30"] != "70" {
-		t.Errorf("%v", left)
+// Every attribute of the configuration's resource that the template reads is one that package wiring names.
+func TestAttributesOfTheConfiguration(t *testing.T) {
+	known := []string{wiring.AttrDigest, wiring.AttrDestinationKeys, wiring.AttrPrefixListKey, wiring.AttrReportKeys, wiring.AttrOnDemandPercent}
+	var read []string
+	for _, found := range regexp.MustCompile(`"Fn::GetAtt":\["Configuration","(\w+)"\]`).FindAllStringSubmatch(compact(released(t).object), -1) {
+		read = append(read, found[1])
+	}
+	slices.Sort(read)
+	if slices.Sort(known); !slices.Equal(slices.Compact(read), known) {
+		t.Errorf("the template reads %v, known are %v", read, known)
 	}
 }
 

@@ -3,8 +3,11 @@ package stack
 import (
 	"regexp"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/plugins/s3/policy"
+	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
 // rights turns the policies of the plugin into statements of the template: circumstances into conditions, computed names
@@ -58,26 +61,31 @@ func (r rights) text(text string) *string {
 // newRights declares the conditions of the circumstances and computes the names.
 func newRights(s *kit.Stack, engines map[string]kit.File) rights {
 	r := rights{when: circumstances(s)}
-	slash := new("/")
-	prefixed := s.Condition("HasDestinationPrefix", kit.All(kit.Given("destPrefix"), kit.Not(kit.Is("destPrefix", "/"))))
 	elsewhere := s.Condition("DestinationIsElsewhere", kit.Given("destRegion"))
 	region := elsewhere.Choose(kit.Ref("destRegion"), kit.Ref("AWS::Region"))
 	r.values = map[string]*string{
-		// One slash is added, and two at the end become one: "in" and "in/" are the same.
-		policy.DestinationKeys:   prefixed.Choose(kit.Replace("//", slash, kit.Sub("${destPrefix}/")), new("")),
 		policy.SourceSecret:      secret(s, "SourceSecretIsArn", "srcCredentials"),
 		policy.DestinationSecret: secret(s, "DestinationSecretIsArn", "destCredentials"),
 		policy.DestinationRegion: region,
-		policy.DestinationKeyArn: key(s, "destPutObjectSSEKmsKeyId", region),
 		policy.Configuration:     kit.Sub(configuration),
 		policy.WorkersName:       kit.Sub(workersName),
 		policy.ControllerName:    machineName("controller"),
 		policy.MonitorName:       machineName("monitor"),
 	}
+	r.keys(s, region)
 	for name, file := range engines {
 		r.values[name] = kit.Join("/", file.Bucket, file.Key)
 	}
 	return r
+}
+
+// compute adds the names that only the configuration's resource can compute.
+func (r rights) compute(configuration awscdk.CfnResource) {
+	for name, attribute := range map[string]string{
+		policy.DestinationKeys: wiring.AttrDestinationKeys, policy.PrefixListKey: wiring.AttrPrefixListKey, policy.ReportKeys: wiring.AttrReportKeys,
+	} {
+		r.values[name] = kit.Attribute(configuration, attribute)
+	}
 }
 
 // circumstances are the conditions that policies ask for.
@@ -98,10 +106,9 @@ func circumstances(s *kit.Stack) map[policy.When]kit.Condition {
 	declare(policy.DestinationByAssumedRole, kit.Given("destRoleArn"))
 	declare(policy.PrefixListElsewhere, kit.All(source.Holds(), kit.Given("srcPrefixListBucket")))
 	declare(policy.Reports, kit.All(destination.Holds(), kit.Given("reportBucket")))
-	id := "destPutObjectSSEKmsKeyId"
-	alias := kit.Equals(kit.Before("/", kit.Ref(id)), new("alias"))
-	declare(policy.DestinationKeyAlias, kit.All(destination.Holds(), alias))
-	declare(policy.DestinationKey, kit.All(destination.Holds(), kit.Given(id), kit.Not(alias)))
+	alias := s.Condition("DestinationKeyIsAlias", kit.Equals(kit.Before("/", lastOf(keyID)), new("alias")))
+	declare(policy.DestinationKeyAlias, kit.All(destination.Holds(), alias.Holds()))
+	declare(policy.DestinationKey, kit.All(destination.Holds(), kit.Given(keyID), kit.Not(alias.Holds())))
 	return when
 }
 
@@ -118,9 +125,25 @@ func secret(s *kit.Stack, condition, parameter string) *string {
 	return whole.Choose(kit.Ref(parameter), kit.Sub(named))
 }
 
-// key returns the ARN of a KMS key that is given by id or ARN.
-func key(s *kit.Stack, parameter string, region *string) *string {
-	whole := s.Condition("DestinationKeyIsArn", isArn(parameter))
-	named := "arn:${AWS::Partition}:kms:${Region}:${AWS::AccountId}:key/${" + parameter + "}"
-	return whole.Choose(kit.Ref(parameter), kit.SubWith(named, map[string]*string{"Region": region}))
+// keyID is the parameter that names a KMS key: by id, by alias, or by the ARN of either.
+const keyID = "destPutObjectSSEKmsKeyId"
+
+// lastOf returns what an ARN ends with, behind its partition, service, region and account; of other text, which has no colon,
+// all of it.
+func lastOf(parameter string) *string {
+	whole := kit.Sub("${" + parameter + "}:::::${" + parameter + "}") // of an ARN its sixth field is its own, else the repetition
+	return kit.Field(":", 5, whole)
+}
+
+// keysOf begins the ARN of a key of this account. The region is that of the destination.
+const keysOf = "arn:${AWS::Partition}:kms:${Region}:${AWS::AccountId}:key/"
+
+// keys computes the names for a KMS key. An alias is none that a policy could name: it may mean any key of its account and
+// region, and a condition says which.
+func (r rights) keys(s *kit.Stack, region *string) {
+	whole := s.Condition("DestinationKeyIsArn", isArn(keyID))
+	values := map[string]*string{"Region": region}
+	r.values[policy.DestinationKeyArn] = whole.Choose(kit.Ref(keyID), kit.SubWith(keysOf+"${"+keyID+"}", values))
+	r.values[policy.KeysOfAlias] = whole.Choose(kit.Join("", kit.Before(":alias/", kit.Ref(keyID)), new(":key/*")), kit.SubWith(keysOf+"*", values))
+	r.values[policy.AliasName] = lastOf(keyID)
 }

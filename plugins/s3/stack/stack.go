@@ -69,14 +69,15 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 func (b *builder) build(parameters map[string]any) {
 	b.s.LogGroup(policy.FinderLogs, kit.Sub(logPrefix+"finder"), kit.Number("logRetentionDays"))
 	b.s.LogGroup(policy.WorkerLogs, kit.Sub(logPrefix+"worker"), kit.Number("logRetentionDays"))
+	controller := b.machine("Controller", wiring.Multipart, policy.ControllerName, workflow.Controller())
+	config := newConfiguration(b.s, b.function(wiring.TaskConfig), b.queues, b.tables, controller.Ref(), parameters)
+	b.rights.compute(config)
 	handle := awscdk.NewCfnWaitConditionHandle(b.s.Scope, new("FirstFinderHandle"), nil)
 	finder := b.finder(handle)
 	b.environment[wiring.EnvLaunchTemplate], b.environment[wiring.EnvVersion] = finder.Ref(), finder.AttrLatestVersionNumber()
 	launch := b.function(wiring.FinderLaunch)
 	b.environment[wiring.EnvFinderLaunch] = launch.Function.Ref()
-	controller := b.machine("Controller", wiring.Multipart, policy.ControllerName, workflow.Controller())
 	monitor := b.machine("Monitor", wiring.Monitor, policy.MonitorName, workflow.Monitor())
-	config := newConfiguration(b.s, b.function(wiring.TaskConfig), b.queues, b.tables, controller.Ref(), parameters)
 	workers := b.workers(config)
 	schedule := newSchedule(b.s, b.c, launch)
 	guard := newGuard(b.s, b.function(wiring.StackGuard), []*string{controller.Ref(), monitor.Ref()},

@@ -1,7 +1,6 @@
 package stack
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -32,10 +31,11 @@ func (b *builder) workers(configuration awscdk.CfnResource) awsautoscaling.CfnAu
 	template := instance{
 		id: "Worker", name: "worker", gibibytes: 20, role: role, group: b.network, userData: awscdk.Fn_Base64(new(script("worker", variables))),
 	}.launchTemplate(b.s)
-	return newGroup(b.s, template)
+	return newGroup(b.s, template, awscdk.Token_AsNumber(kit.Attribute(configuration, wiring.AttrOnDemandPercent)))
 }
 
-func newGroup(s *kit.Stack, template awsec2.CfnLaunchTemplate) awsautoscaling.CfnAutoScalingGroup {
+// newGroup makes the group. onDemand is the share of its instances that do not run on Spot capacity, in percent.
+func newGroup(s *kit.Stack, template awsec2.CfnLaunchTemplate, onDemand *float64) awsautoscaling.CfnAutoScalingGroup {
 	group := awsautoscaling.NewCfnAutoScalingGroup(s.Scope, new("Workers"), &awsautoscaling.CfnAutoScalingGroupProps{
 		AutoScalingGroupName: kit.Sub(workersName),
 		MinSize:              kit.Ref("minCapacity"),
@@ -52,7 +52,7 @@ func newGroup(s *kit.Stack, template awsec2.CfnLaunchTemplate) awsautoscaling.Cf
 			},
 			InstancesDistribution: &awsautoscaling.CfnAutoScalingGroup_InstancesDistributionProperty{
 				OnDemandBaseCapacity:                new(0.0),
-				OnDemandPercentageAboveBaseCapacity: onDemandPercent(s),
+				OnDemandPercentageAboveBaseCapacity: onDemand,
 				SpotAllocationStrategy:              new("price-capacity-optimized"),
 			},
 		},
@@ -93,14 +93,4 @@ func hook(name, transition string, patience time.Duration, otherwise string) any
 	return &awsautoscaling.CfnAutoScalingGroup_LifecycleHookSpecificationProperty{
 		LifecycleHookName: &name, LifecycleTransition: &transition, HeartbeatTimeout: kit.Seconds(patience), DefaultResult: &otherwise,
 	}
-}
-
-// onDemandPercent is what is left of 100 by the Spot share. CloudFormation cannot subtract, but it can look up.
-func onDemandPercent(s *kit.Stack) *float64 {
-	left := map[string]any{}
-	for spot := range 101 {
-		left[strconv.Itoa(spot)] = strconv.Itoa(100 - spot)
-	}
-	awscdk.NewCfnMapping(s.Scope, new("SpotPercent"), &awscdk.CfnMappingProps{Mapping: &map[string]*map[string]any{"OnDemand": &left}})
-	return awscdk.Token_AsNumber(awscdk.Fn_FindInMap(new("SpotPercent"), new("OnDemand"), kit.Ref("spotPercent"), nil))
 }

@@ -57,10 +57,15 @@ func Lambdas() []Lambda {
 // The properties of custom resources.
 const (
 	// Custom::TaskConfig writes Document to the SSM parameter Name. Its attribute Digest is the SHA-256 of
-	// what workers know of it. It refuses updates of parameters that a task keeps.
-	AttrDigest   = "Digest"
-	PropName     = "Name"
-	PropDocument = "Document" // the configuration document as an object
+	// what workers know of it; the others are what CloudFormation cannot compute of the parameters. It refuses updates of
+	// parameters that a task keeps.
+	AttrDigest          = "Digest"
+	AttrDestinationKeys = "DestinationKeys" // IAM pattern of the keys that the task writes
+	AttrPrefixListKey   = "PrefixListKey"   // IAM pattern of the prefix list's key
+	AttrReportKeys      = "ReportKeys"      // IAM pattern of the reports' keys
+	AttrOnDemandPercent = "OnDemandPercent" // what spotPercent leaves of 100
+	PropName            = "Name"
+	PropDocument        = "Document" // the configuration document as an object
 
 	// Custom::FirstPass starts the first finder when it is created. It has no properties of its own.
 
