@@ -40,12 +40,28 @@ func build(t *testing.T, name string) string {
 	if _, err := os.Stat(out); err == nil {
 		return out
 	}
+	lookAtSources(t, "../"+name+"/main")
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", out, "../"+name+"/main")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building %s: %v\n%s", name, err, text)
 	}
 	return out
+}
+
+// lookAtSources opens the folders that a program of ours is built from. Go repeats the result of a test when its own packages
+// and the files that it opened did not change, and does not see what the compiler reads that the test starts.
+func lookAtSources(t *testing.T, program string) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if .Main}}{{$.Dir}}{{end}}{{end}}", program).Output()
+	if err != nil {
+		t.Fatalf("listing what %s is built from: %v", program, err)
+	}
+	for _, dir := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+		if _, err := os.ReadDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // invoke starts a Lambda, gives it one event, and returns what it answers, and whether that is an error of the function.
