@@ -179,11 +179,11 @@ type Pause struct {
 	Since  time.Time // when it was paused or resumed; zero: it never was
 }
 
-// CheckpointSizeError says that a checkpoint is larger than its store takes. The one before stays as it was.
+// CheckpointSizeError says that a checkpoint or an answer is larger than its store takes. The one before stays as it was.
 type CheckpointSizeError struct{ Size, Limit int }
 
 func (e *CheckpointSizeError) Error() string {
-	return fmt.Sprintf("a checkpoint of %d bytes, packed, is larger than the %d that fit", e.Size, e.Limit)
+	return fmt.Sprintf("a document of %d bytes, packed, is larger than the %d that fit", e.Size, e.Limit)
 }
 
 // ErrExists and ErrNotFound are told apart by callers.
@@ -217,6 +217,12 @@ type Store interface {
 	Checkpoint(ctx context.Context, runID string) ([]byte, error)
 	// DeleteCheckpoint forgets a checkpoint. One that is gone is no error.
 	DeleteCheckpoint(ctx context.Context, runID string) error
+
+	// PutAnswer writes or replaces what there is to say about a request of that id, as JSON. One that is too large is
+	// refused with a *CheckpointSizeError.
+	PutAnswer(ctx context.Context, id string, doc []byte) error
+	// Answer returns what PutAnswer wrote last; nil when nothing is on record.
+	Answer(ctx context.Context, id string) ([]byte, error)
 
 	// Lease takes or renews the lease of that name for ttl from now, and reports whether the holder has it. It can be had
 	// when nobody has it, when it has ended, and by its holder. The lease returned is the one in force.

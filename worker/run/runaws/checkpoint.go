@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/datatransferhub/dth/worker/wire/wireaws"
 )
 
-// DynamoDB takes items of up to 400 KB, names included. Checkpoints above packAbove bytes are packed, and must then fit
+// DynamoDB takes items of up to 400 KB, names included. Documents above packAbove bytes are packed, and must then fit
 // into maxCheckpoint.
 const (
 	packAbove     = 350 << 10
@@ -24,25 +25,40 @@ const (
 
 func checkpointKey(runID string) attributes { return key("RUN#"+runID, "CHECKPOINT") }
 
+func answerKey(id string) attributes { return key("ANSWER#"+id, "ANSWER") }
+
 // PutCheckpoint implements run.Store.
 func (s *Runs) PutCheckpoint(ctx context.Context, runID string, doc []byte) error {
+	if err := s.putDocument(ctx, checkpointKey(runID), doc); err != nil {
+		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, err)
+	}
+	return nil
+}
+
+// PutAnswer implements run.Store.
+func (s *Runs) PutAnswer(ctx context.Context, id string, doc []byte) error {
+	if err := s.putDocument(ctx, answerKey(id), doc); err != nil {
+		return fmt.Errorf("writing the answer to request %s: %w", id, err)
+	}
+	return nil
+}
+
+// putDocument writes a document, packed when it is long.
+func (s *Runs) putDocument(ctx context.Context, item attributes, doc []byte) error {
 	packed := len(doc) > packAbove
 	if packed {
 		var err error
 		if doc, err = pack(doc); err != nil {
-			return fmt.Errorf("packing the checkpoint of run %s: %w", runID, err)
+			return fmt.Errorf("packing: %w", err)
 		}
 	}
 	if len(doc) > maxCheckpoint {
-		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, &run.CheckpointSizeError{Size: len(doc), Limit: maxCheckpoint})
+		return &run.CheckpointSizeError{Size: len(doc), Limit: maxCheckpoint}
 	}
-	item := checkpointKey(runID)
 	item["Doc"] = &types.AttributeValueMemberB{Value: doc}
 	item["Packed"] = &types.AttributeValueMemberBOOL{Value: packed}
-	if _, err := s.put(ctx, &dynamodb.PutItemInput{Item: item}); err != nil {
-		return fmt.Errorf("writing the checkpoint of run %s: %w", runID, err)
-	}
-	return nil
+	_, err := s.put(ctx, &dynamodb.PutItemInput{Item: item})
+	return err
 }
 
 func pack(doc []byte) ([]byte, error) {
@@ -67,23 +83,38 @@ func unpack(doc []byte) ([]byte, error) {
 
 // Checkpoint implements run.Store.
 func (s *Runs) Checkpoint(ctx context.Context, runID string) ([]byte, error) {
-	item, err := s.get(ctx, checkpointKey(runID))
+	doc, err := s.document(ctx, checkpointKey(runID))
 	if err != nil {
 		return nil, fmt.Errorf("reading the checkpoint of run %s: %w", runID, err)
 	}
-	if len(item) == 0 {
-		return nil, nil
+	return doc, nil
+}
+
+// Answer implements run.Store.
+func (s *Runs) Answer(ctx context.Context, id string) ([]byte, error) {
+	doc, err := s.document(ctx, answerKey(id))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer to request %s: %w", id, err)
+	}
+	return doc, nil
+}
+
+// document reads what putDocument wrote; nil when nothing is there.
+func (s *Runs) document(ctx context.Context, at attributes) ([]byte, error) {
+	item, err := s.get(ctx, at)
+	if err != nil || len(item) == 0 {
+		return nil, err
 	}
 	doc, ok := item["Doc"].(*types.AttributeValueMemberB)
 	if !ok {
-		return nil, fmt.Errorf("reading the checkpoint of run %s: the item holds none", runID)
+		return nil, errors.New("the item holds none")
 	}
 	if packed, ok := item["Packed"].(*types.AttributeValueMemberBOOL); !ok || !packed.Value {
 		return doc.Value, nil
 	}
 	plain, err := unpack(doc.Value)
 	if err != nil {
-		return nil, fmt.Errorf("unpacking the checkpoint of run %s: %w", runID, err)
+		return nil, fmt.Errorf("unpacking: %w", err)
 	}
 	return plain, nil
 }

@@ -41,6 +41,27 @@ func (s *Runs) DeleteCheckpoint(ctx context.Context, runID string) error {
 	return nil
 }
 
+// PutAnswer implements run.Store.
+func (s *Runs) PutAnswer(ctx context.Context, id string, doc []byte) error {
+	if _, err := s.db.ExecContext(ctx, `INSERT OR REPLACE INTO run_answers VALUES (?, ?, ?)`, s.task, id, doc); err != nil {
+		return fmt.Errorf("writing the answer to request %s: %w", id, err)
+	}
+	return nil
+}
+
+// Answer implements run.Store.
+func (s *Runs) Answer(ctx context.Context, id string) ([]byte, error) {
+	var doc []byte
+	err := s.db.QueryRowContext(ctx, `SELECT doc FROM run_answers WHERE task = ? AND request = ?`, s.task, id).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer to request %s: %w", id, err)
+	}
+	return doc, nil
+}
+
 // Lease implements run.Store.
 func (s *Runs) Lease(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (run.Lease, bool, error) {
 	var l run.Lease

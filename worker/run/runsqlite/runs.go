@@ -29,6 +29,8 @@ CREATE TABLE run_workers (task TEXT NOT NULL, worker TEXT NOT NULL, at INTEGER N
 
 const schemaPause = `CREATE TABLE run_pauses (task TEXT PRIMARY KEY, paused INTEGER NOT NULL, since INTEGER NOT NULL /* Unix nanoseconds */) WITHOUT ROWID`
 
+const schemaAnswers = `CREATE TABLE run_answers (task TEXT NOT NULL, request TEXT NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (task, request)) WITHOUT ROWID`
+
 // Runs keeps the runs of one task.
 type Runs struct {
 	db   *sql.DB
@@ -37,7 +39,7 @@ type Runs struct {
 
 // Open opens the runs of a task, and makes the tables when they are new.
 func Open(ctx context.Context, db *sql.DB, task string) (*Runs, error) {
-	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet, schemaPause); err != nil {
+	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet, schemaPause, schemaAnswers); err != nil {
 		return nil, err
 	}
 	return &Runs{db, task}, nil

@@ -42,6 +42,31 @@ func checkpoint(t *testing.T, s run.Store) {
 	check(t, s, sample("r", start()))
 }
 
+// Answers belong to requests; runs and checkpoints of the same id are something else.
+func answers(t *testing.T, s run.Store) {
+	create(t, s, sample("r", start()))
+	if err := s.PutCheckpoint(t.Context(), "r", []byte("checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+	want := func(id string, doc []byte) {
+		t.Helper()
+		if got, err := s.Answer(t.Context(), id); err != nil || !bytes.Equal(got, doc) || (got == nil) != (doc == nil) {
+			t.Errorf("answer to %s has %d bytes, want %d, %v", id, len(got), len(doc), err)
+		}
+	}
+	want("r", nil)
+	long := bytes.Repeat([]byte(`{"key":"photos/2024/\u00e9"},`), 40_000) // packs well
+	for _, doc := range [][]byte{[]byte(`{"state":"RUNNING"}`), long, []byte(`{"state":"DONE"}`)} {
+		if err := s.PutAnswer(t.Context(), "r", doc); err != nil {
+			t.Fatal(err)
+		}
+		want("r", doc)
+	}
+	want("other", nil)
+	wantCheckpoint(t, s, "r", []byte("checkpoint"))
+	check(t, s, sample("r", start()))
+}
+
 func checkpointSize(t *testing.T, s run.Store) {
 	noise := make([]byte, 1<<20)
 	if _, err := rand.NewChaCha8([32]byte{1}).Read(noise); err != nil {

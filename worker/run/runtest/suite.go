@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"counters of runs and workers are apart", apart},
 		{"a checkpoint is read as it was written", checkpoint},
 		{"a checkpoint that does not fit leaves the one before", checkpointSize},
+		{"an answer is read as it was written", answers},
 		{"a lease has one holder", lease},
 		{"a lease that ended can be taken", leaseEnds},
 		{"leases of two names are apart", leaseNames},
