@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -234,15 +235,18 @@ func (s *Stack) passIfDue(ctx context.Context, idle, wanted bool) (run.Run, erro
 	return s.pass(ctx, trigger, "")
 }
 
-// asked makes the pass that a person asked for, if there is one. It waits until the run before is closed; a pass that broke
-// off goes on.
+// asked does what a person asked for, if there is something: a pass, or a retry. It waits until the run before is closed; what
+// broke off goes on.
 func (s *Stack) asked(ctx context.Context) (run.Run, error) {
 	if s.Requests == nil || s.Task.Paused {
 		return run.Run{}, nil
 	}
 	r, err := s.Requests.Next(ctx, s.Task.Name, RunNow)
-	if err != nil || r.ID == "" {
+	if err != nil {
 		return run.Run{}, err
+	}
+	if r.ID == "" {
+		return s.askedAgain(ctx)
 	}
 	made, err := s.Runs.Get(ctx, r.ID)
 	if errors.Is(err, run.ErrNotFound) || err == nil && made.State == run.Finding {
@@ -250,6 +254,32 @@ func (s *Stack) asked(ctx context.Context) (run.Run, error) {
 	}
 	if err != nil && made.State != run.Failed { // one that failed is on record: whoever asked sees why
 		return made, err
+	}
+	return made, errors.Join(err, s.Requests.Done(ctx, r.ID, nil))
+}
+
+// askedAgain queues the failed objects again that a person asked for, in a run of the request's id.
+func (s *Stack) askedAgain(ctx context.Context) (run.Run, error) {
+	r, err := s.Requests.Next(ctx, s.Task.Name, Retry)
+	if err != nil || r.ID == "" {
+		return run.Run{}, err
+	}
+	var choose pass.Again
+	if err := json.Unmarshal(r.Body, &choose); err != nil {
+		return run.Run{}, errors.Join(fmt.Errorf("retry %s cannot be read: %w", r.ID, err), s.Requests.Done(ctx, r.ID, nil))
+	}
+	made, err := pass.Retry(ctx, pass.RetryConfig{
+		RunID: r.ID, Choose: choose, Queue: s.Queue, Ledger: s.Ledger, Runs: s.Runs, Version: s.Version, Holder: "this machine", Room: s.room, Log: s.Log,
+		Deletes: s.Task.Job.Deletes(),
+	})
+	var other *pass.RetryChoiceError
+	if err != nil && !errors.As(err, &other) {
+		return made, err
+	}
+	if made.State == run.Copying {
+		s.tell(func(st *Status) {
+			*st = Status{State: Copying, Run: made.ID, Queued: made.Finder.Queued}
+		})
 	}
 	return made, errors.Join(err, s.Requests.Done(ctx, r.ID, nil))
 }
@@ -264,7 +294,7 @@ func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, e
 	}
 	for i := range latest {
 		r := &latest[i]
-		if r.OfEvents() {
+		if !r.IsPass() {
 			continue
 		}
 		if r.State == run.Finding {

@@ -191,7 +191,8 @@ func (r *Run) after(known *Run) bool {
 // record.
 func (t *Task) closed(p Progress, now time.Time) {
 	t.Health = Healthy
-	if p.Failed > 0 || p.Left() > 0 || !p.Proved {
+	// A retry takes up what a pass left: what it did not choose is still in want of attention.
+	if p.Failed > 0 || p.Left() > 0 || !p.Proved || p.Trigger == run.TriggerRetry && p.Named > 0 {
 		t.Health = Attention
 	}
 	t.agree(p)
@@ -200,12 +201,17 @@ func (t *Task) closed(p Progress, now time.Time) {
 	}
 }
 
-// agree notes what a proof has shown, and reports whether it is the newest.
+// agree notes what a proof has shown, and reports whether it is the newest. What came to the source since the latest pass is not
+// accounted for by a retry.
 func (t *Task) agree(p Progress) bool {
-	if !p.Proved || !p.Started.After(t.Agreement.AsOf) {
+	if !p.Proved || !p.Started.After(t.Agreement.AsOf) || !p.Finished.After(t.Agreement.Checked) {
 		return false
 	}
-	t.Agreement = Agreement{AsOf: p.Started, InSync: p.Left() == 0, Behind: p.Left() + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
+	asOf := p.Started
+	if p.Trigger == run.TriggerRetry && !t.Agreement.AsOf.IsZero() {
+		asOf = t.Agreement.AsOf
+	}
+	t.Agreement = Agreement{AsOf: asOf, InSync: p.Left() == 0, Behind: p.Left() + p.Named, Named: p.Named, RunID: p.ID, Checked: p.Finished}
 	return true
 }
 

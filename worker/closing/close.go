@@ -112,8 +112,12 @@ func Close(ctx context.Context, c Config, runID string) (run.Run, error) {
 
 // prove compares both ends and has the report published.
 func prove(ctx context.Context, c Config, r run.Run) (p Proof, place string, err error) {
+	since, err := provedSince(ctx, c.Runs, r)
+	if err != nil {
+		return p, "", err
+	}
 	if c.Report == nil {
-		p, err = Prove(ctx, c.Finder, c.Ledger, r.Started, nil)
+		p, err = Prove(ctx, c.Finder, c.Ledger, since, nil)
 		return p, "", err
 	}
 	counters, err := c.Runs.Counters(ctx, r.ID)
@@ -127,7 +131,7 @@ func prove(ctx context.Context, c Config, r run.Run) (p Proof, place string, err
 	defer w.Discard()
 	buffered := bufio.NewWriterSize(w, 64<<10)
 	lines := newReport(buffered, r, run.Total(counters))
-	if p, err = Prove(ctx, c.Finder, c.Ledger, r.Started, lines.line); err != nil {
+	if p, err = Prove(ctx, c.Finder, c.Ledger, since, lines.line); err != nil {
 		return p, "", err
 	}
 	if err = errors.Join(lines.end(p), buffered.Flush()); err != nil {
@@ -137,6 +141,31 @@ func prove(ctx context.Context, c Config, r run.Run) (p Proof, place string, err
 		return p, "", fmt.Errorf("publishing the run report: %w", err)
 	}
 	return p, place, nil
+}
+
+// provedSince is when a run began to look at its ends. A retry looks at none: it belongs to the pass before, whose failures it
+// takes up; what came to the source since that pass, no retry was asked for.
+func provedSince(ctx context.Context, runs run.Store, r run.Run) (time.Time, error) {
+	if !r.OfRetry() {
+		return r.Started, nil
+	}
+	const page = 100
+	at := r
+	for {
+		before, err := runs.Before(ctx, at.Started, at.ID, page)
+		if err != nil {
+			return r.Started, fmt.Errorf("looking for the pass before retry %s: %w", r.ID, err)
+		}
+		for i := range before {
+			if before[i].IsPass() && before[i].Through() {
+				return before[i].Started, nil
+			}
+		}
+		if len(before) < page {
+			return r.Started, nil
+		}
+		at = before[len(before)-1]
+	}
 }
 
 // ErrNothingToClose says that no run waits to be closed.

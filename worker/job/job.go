@@ -47,6 +47,9 @@ type Job struct {
 	ReportBucket, ReportPrefix string
 }
 
+// Deletes reports whether the transfer removes objects at the destination.
+func (j *Job) Deletes() bool { return j.DeleteExtraneous || j.Events == EventsCreateAndDelete }
+
 // Endpoint is one end of a transfer.
 type Endpoint struct {
 	Provider Provider

@@ -2,6 +2,7 @@ package pass_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -106,7 +107,11 @@ type outbox struct {
 	sent  []message.Object
 	depth queue.Depth
 	err   error
+	// breakAfter is after how many sends one is cut off: it is carried out, and its answer lost. 0: none is.
+	breakAfter int
 }
+
+var errBroken = errors.New("the connection broke")
 
 func (q *outbox) Send(_ context.Context, bodies []string) error {
 	q.mu.Lock()
@@ -120,6 +125,9 @@ func (q *outbox) Send(_ context.Context, bodies []string) error {
 			return err
 		}
 		q.sent = append(q.sent, m.(message.Object))
+	}
+	if q.breakAfter--; q.breakAfter == 0 {
+		return errBroken
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (p *pass) progress(n finder.Progress) {
 // unfinished returns the newest run when its finder broke off; it is zero when there is nothing to continue. Older ones
 // nobody will continue: their records say so from now on.
 func (c *Config) unfinished(ctx context.Context) (run.Run, error) {
-	made := func(r *run.Run) bool { return r.State != run.Skipped && !r.OfEvents() }
+	made := func(r *run.Run) bool { return r.State != run.Skipped && r.IsPass() }
 	runs, err := c.recent(ctx, made)
 	if err != nil {
 		return run.Run{}, err
@@ -98,6 +98,9 @@ func (c *Config) unfinished(ctx context.Context) (run.Run, error) {
 	newest := true // of those that were made
 	for i := range runs {
 		r := &runs[i]
+		if !r.IsPass() {
+			continue
+		}
 		if r.State == run.Finding && newest && (c.RunID == "" || c.RunID == r.ID) {
 			found = *r
 		} else if r.State == run.Finding {

@@ -50,9 +50,9 @@ func (c *Config) gate(ctx context.Context, now time.Time) (string, error) {
 		before.ID, settled, before.Finder.Queued, last.UTC().Format(time.RFC3339)), nil
 }
 
-// before returns the newest run that was made; nil when there is none.
+// before returns the newest pass that was made; nil when there is none.
 func (c *Config) before(ctx context.Context) (*run.Run, error) {
-	made := func(r *run.Run) bool { return r.State != run.Skipped && r.State != run.Failed && !r.OfEvents() }
+	made := func(r *run.Run) bool { return r.State != run.Skipped && r.State != run.Failed && r.IsPass() }
 	runs, err := c.recent(ctx, made)
 	if err != nil {
 		return nil, err

@@ -25,13 +25,16 @@ const (
 	Skipped State = "SKIPPED" // the gate was closed; Error says why
 )
 
-// TriggerEvent is the trigger of runs that no finder made: workers count in them what events caused.
-const TriggerEvent = "event"
+// The triggers of runs that no pass made.
+const (
+	TriggerEvent = "event" // workers count in it what events caused
+	TriggerRetry = "retry" // failed objects were queued again, and nothing was listed
+)
 
 // Run is one pass of a task.
 type Run struct {
 	ID       string
-	Trigger  string // schedule, once, manual, event
+	Trigger  string // schedule, once, manual, event, retry
 	State    State
 	Started  time.Time
 	Found    time.Time // when its finder was through; zero before

@@ -9,11 +9,12 @@ import (
 
 // Superseded returns the ids of the runs that a newer one has made superfluous: those that began before the newest run
 // whose finder is through. That one has looked at both ends since and has queued again whatever still differed, so
-// object messages of the older ones can be dropped. Runs that only count what events caused have no part in this.
+// object messages of the older ones can be dropped. Runs that only count what events caused have no part in this; a retry
+// has looked at nothing, so it supersedes nothing.
 func Superseded(runs []Run) map[string]bool {
 	var newest *Run
 	for i := range runs {
-		if runs[i].Through() && (newest == nil || runs[i].compare(newest) > 0) {
+		if runs[i].Through() && runs[i].IsPass() && (newest == nil || runs[i].compare(newest) > 0) {
 			newest = &runs[i]
 		}
 	}
@@ -26,7 +27,7 @@ func Superseded(runs []Run) map[string]bool {
 	return out
 }
 
-// Through reports whether the run's finder has listed and queued everything.
+// Through reports whether everything that the run is about is queued.
 func (r *Run) Through() bool {
 	switch r.State {
 	case Copying, Proving, Done:
@@ -37,6 +38,12 @@ func (r *Run) Through() bool {
 
 // OfEvents reports whether the run only counts what events caused: it has no finder, and its queue never ends.
 func (r *Run) OfEvents() bool { return r.Trigger == TriggerEvent }
+
+// OfRetry reports whether the run only queued failed objects again.
+func (r *Run) OfRetry() bool { return r.Trigger == TriggerRetry }
+
+// IsPass reports whether the run lists and compares both ends.
+func (r *Run) IsPass() bool { return !r.OfEvents() && !r.OfRetry() }
 
 // compare orders runs as Latest does, the oldest first.
 func (r *Run) compare(o *Run) int {

@@ -11,7 +11,8 @@ import (
 )
 
 func TestSuperseded(t *testing.T) {
-	// Runs are written as their states, the oldest first; each is named by its place. A run of events is in brackets.
+	// Runs are written as their states, the oldest first; each is named by its place. A run of events is in brackets, a retry in
+	// angles.
 	for _, c := range []struct{ runs, want string }{
 		{"", ""},
 		{"FINDING", ""},
@@ -24,13 +25,19 @@ func TestSuperseded(t *testing.T) {
 		{"DONE COPYING DONE COPYING", "0 1 2"},
 		{"COPYING (COPYING)", ""},
 		{"(COPYING) COPYING (COPYING) DONE (DONE)", "1"},
+		{"COPYING <COPYING>", ""},
+		{"COPYING <DONE> <FINDING> FINDING", ""},
+		{"DONE <COPYING> <FINDING> COPYING <COPYING>", "0 1 2"},
 	} {
 		var runs []run.Run
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		for i, state := range strings.Fields(c.runs) {
-			r := run.Run{ID: string(rune('0' + i)), State: run.State(strings.Trim(state, "()")), Started: start.Add(time.Duration(i/2) * time.Hour)}
+			r := run.Run{ID: string(rune('0' + i)), State: run.State(strings.Trim(state, "()<>")), Started: start.Add(time.Duration(i/2) * time.Hour)}
 			if strings.HasPrefix(state, "(") {
 				r.Trigger = run.TriggerEvent
+			}
+			if strings.HasPrefix(state, "<") {
+				r.Trigger = run.TriggerRetry
 			}
 			runs = append(runs, r)
 		}

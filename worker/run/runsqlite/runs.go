@@ -155,7 +155,7 @@ func Drop(ctx context.Context, db *sql.DB, task string) error {
 	if _, err := Open(ctx, db, task); err != nil {
 		return err
 	}
-	for _, table := range []string{"runs", "run_counters", "run_checkpoints", "run_leases", "run_workers", "run_pauses"} {
+	for _, table := range []string{"runs", "run_counters", "run_checkpoints", "run_leases", "run_workers", "run_pauses", "run_answers"} {
 		if _, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE task = ?`, task); err != nil {
 			return fmt.Errorf("removing the runs of %s: %w", task, err)
 		}
