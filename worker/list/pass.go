@@ -47,6 +47,9 @@ func (p *Pass) Run(ctx context.Context) (Counts, error) {
 	if waitErr := p.group.Wait(); err == nil {
 		err = waitErr
 	}
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // what was not begun any more has met no error
+	}
 	p.fetches.Wait()
 	for u := range p.units {
 		u.comparer.Discard()
