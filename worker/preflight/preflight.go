@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/worker/partition"
 )
 
 // End is one end of a transfer.
@@ -28,6 +29,32 @@ type Names struct {
 	Anonymous string
 	// Rights are what the identity needs beside listing.
 	Rights string
+
+	// What Inspect names beside them.
+	PrefixFile, Tags, Events string
+	ACL, Encryption          string
+	Delete                   string // with the value that deletes nothing
+}
+
+// ParameterNames are the names of an end's settings in the contract of tasks.
+func ParameterNames(end string) Names {
+	prefix, rights := "src", "s3:GetObject"
+	if end == "destination" {
+		prefix, rights = "dest", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload"
+	}
+	return Names{
+		End: end, Region: prefix + "Region", Endpoint: prefix + "Endpoint", Credentials: prefix + "Credentials or " + prefix + "RoleArn", Rights: rights,
+		PrefixFile: "srcPrefixsListFile", Tags: "includeTags", Events: "srcEvent", ACL: "destAcl",
+		Encryption: "destPutObjectSSEType and destPutObjectSSEKmsKeyId", Delete: "deleteExtraneous to No",
+	}
+}
+
+// partitionOf is the partition of a region, aws for one that is not known.
+func partitionOf(region string) string {
+	if p, err := partition.Of(region); err == nil {
+		return p.Name
+	}
+	return "aws"
 }
 
 // Error is a finding about an end.
