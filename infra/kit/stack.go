@@ -100,15 +100,29 @@ func (s *Stack) LogGroup(id string, name *string, days *float64) awslogs.CfnLogG
 	return group
 }
 
-// BoundRoles gives every role of the stack the permissions boundary that a parameter names, when it names one. Call it
-// when all roles are there.
+// BoundRoles gives every role of the stack that has no permissions boundary the one that a parameter names, when it names one.
+// Call it when all roles are there.
 func (s *Stack) BoundRoles(parameter string) {
 	given := s.Condition("HasBoundary", Given(parameter))
 	for _, child := range *s.Scope.Node().FindAll(constructs.ConstructOrder_PREORDER) {
-		if role, ok := child.(awsiam.CfnRole); ok {
+		if role, ok := child.(awsiam.CfnRole); ok && role.PermissionsBoundary() == nil {
 			role.SetPermissionsBoundary(given.Choose(Ref(parameter), NoValue()))
 		}
 	}
+}
+
+// Unique is the part of the stack's id that no other stack has: 36 letters, digits and hyphens.
+func Unique() *string {
+	return awscdk.Fn_Select(new(2.0), awscdk.Fn_Split(new("/"), Ref("AWS::StackId"), nil))
+}
+
+// Resource makes a resource whose properties have CloudFormation's own names.
+func (s *Stack) Resource(id, kind string, properties map[string]any) awscdk.CfnResource {
+	props := &awscdk.CfnResourceProps{Type: &kind}
+	if len(properties) > 0 {
+		props.Properties = &properties
+	}
+	return awscdk.NewCfnResource(s.Scope, &id, props)
 }
 
 // JoinList returns the values of a list parameter as one text.

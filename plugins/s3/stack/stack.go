@@ -99,11 +99,11 @@ func (b *builder) build(parameters map[string]any) {
 func (b *builder) machine(id, lambda, name, definition string) awsstepfunctions.CfnStateMachine {
 	function := b.function(lambda)
 	kind := strings.ToLower(id)
-	return machine{
-		id: id, name: kind, full: b.rights.values[name], description: "Runs the " + kind + " of a Data Transfer Hub task", definition: definition,
-		values: map[string]*string{"Function": function.Function.AttrArn()},
-		rights: b.rights.of(policy.Machine(functionID(lambda), name)),
-	}.make(b.s)
+	return b.s.Machine(kit.Machine{
+		ID: id, Name: kind, FullName: b.rights.values[name], Description: "Runs the " + kind + " of a Data Transfer Hub task", Definition: definition,
+		Values: map[string]*string{"Function": function.Function.AttrArn()}, LogDays: kit.Number("logRetentionDays"),
+		Rights: b.rights.of(policy.Machine(functionID(lambda), name)),
+	})
 }
 
 // outputs tells people and the hub what the stack made. Their names stay.

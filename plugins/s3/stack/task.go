@@ -49,7 +49,7 @@ func newEvents(s *kit.Stack, c conditions, subscriber kit.Lambda, q queues, afte
 		wiring.PropBucket: kit.Ref("srcBucket"), wiring.PropQueueARN: q.main.AttrArn(), wiring.PropEvents: kit.Ref("srcEvent"),
 		wiring.PropPrefix: kit.Ref("srcPrefix"),
 		// Stacks of one name in two accounts may share a bucket.
-		wiring.PropID: kit.Join("-", new("DataTransferHub"), kit.Ref("AWS::StackName"), unique()),
+		wiring.PropID: kit.Join("-", new("DataTransferHub"), kit.Ref("AWS::StackName"), kit.Unique()),
 	})
 	kit.Depend(events, after...)
 	c.events.Guard(events)
