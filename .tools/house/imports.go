@@ -72,9 +72,9 @@ var layers = []layer{
 	{
 		holds: func(from folder) bool { return from.below("infra") },
 		may: func(_, to folder) bool {
-			return to.below("infra") || to.plugin() != "" || to.below("lambda/wiring")
+			return to.below("infra") || to.plugin() != "" || to.below("lambda/wiring") || to.below("lambda/task/wiring") || to.below("lambda/api/schema")
 		},
-		rule: "infra imports infra/kit, the stacks, the contracts and lambda/wiring",
+		rule: "infra imports infra/kit, the stacks, the contracts, lambda/wiring, lambda/task/wiring and lambda/api/schema",
 	},
 	{
 		holds: func(from folder) bool { return from.below("lambda") },

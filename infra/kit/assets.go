@@ -64,6 +64,11 @@ func (a Assets) declare(s *Stack) {
 	}})
 }
 
+// ReleasedPrefix is what the buckets of a released template's files begin with; `dth publish` sets it.
+func ReleasedPrefix() *string {
+	return awscdk.Fn_FindInMap(new(assetsMapping), new(assetsRelease), new("BucketPrefix"), nil)
+}
+
 // released returns where the released file of a name is.
 func (a Assets) released(name string) File {
 	find := func(key string) *string {

@@ -1,0 +1,88 @@
+package portal
+
+import (
+	"fmt"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
+
+	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/lambda/wiring"
+)
+
+// field is one that the API's Lambda answers: Query.tasks.
+type field struct{ parent, name string }
+
+// rootFields are the fields of a schema's Query and Mutation, in their order.
+func rootFields(schema string) ([]field, error) {
+	document, err := parser.ParseSchema(&ast.Source{Name: "schema.graphql", Input: schema})
+	if err != nil {
+		return nil, fmt.Errorf("the schema of the API cannot be read: %w", err)
+	}
+	var fields []field
+	for _, definitions := range []ast.DefinitionList{document.Definitions, document.Extensions} {
+		for _, d := range definitions {
+			if d.Name != "Query" && d.Name != "Mutation" {
+				continue
+			}
+			for _, f := range d.Fields {
+				fields = append(fields, field{d.Name, f.Name})
+			}
+		}
+	}
+	if len(fields) == 0 {
+		return nil, fmt.Errorf("the schema of the API has no fields of Query or Mutation")
+	}
+	return fields, nil
+}
+
+// deepest is how many levels an operation may have: a list of tasks with their runs and parameters needs seven.
+const deepest = 15
+
+// api makes the GraphQL API. One Lambda resolves every root field by itself, without templates in between.
+func (b *builder) api(fields []field) {
+	properties := object{
+		"Name": kit.Sub("${AWS::StackName}"), "XrayEnabled": true, "QueryDepthLimit": deepest,
+		"AdditionalAuthenticationProviders": list{object{"AuthenticationType": "AWS_IAM"}},
+		"LogConfig":                         object{"CloudWatchLogsRoleArn": kit.Sub("${ApiLogsRole.Arn}"), "FieldLogLevel": "ERROR", "ExcludeVerboseContent": true},
+	}
+	if b.variant == Cognito {
+		properties["AuthenticationType"] = "AMAZON_COGNITO_USER_POOLS"
+		properties["UserPoolConfig"] = object{
+			"UserPoolId": kit.Ref("UserPool"), "AwsRegion": kit.Ref("AWS::Region"), "DefaultAction": "ALLOW", "AppIdClientRegex": anchored(b.clientID()),
+		}
+	} else {
+		properties["AuthenticationType"] = "OPENID_CONNECT"
+		properties["OpenIDConnectConfig"] = object{"Issuer": b.issuer(), "ClientId": anchored(b.clientID())}
+	}
+	b.s.Resource("Api", "AWS::AppSync::GraphQLApi", properties)
+	b.apiLogs()
+	schema := b.s.Resource("ApiSchema", "AWS::AppSync::GraphQLSchema", object{"ApiId": kit.Sub("${Api.ApiId}"), "Definition": b.schema})
+	b.function(wiring.API)
+	b.s.Role("ApiInvokeRole", "Lets AppSync invoke the API of a Data Transfer Hub", "appsync", kit.OwnAccount(), []kit.Statement{
+		{Sid: "Answer", Actions: []string{"lambda:InvokeFunction"}, Resources: []*string{kit.Sub("${ApiFunction.Arn}")}},
+	})
+	b.s.Resource("ApiSource", "AWS::AppSync::DataSource", object{
+		"ApiId": kit.Sub("${Api.ApiId}"), "Name": "Hub", "Type": "AWS_LAMBDA", "ServiceRoleArn": kit.Sub("${ApiInvokeRole.Arn}"),
+		"LambdaConfig": object{"LambdaFunctionArn": kit.Sub("${ApiFunction.Arn}")},
+	})
+	for _, f := range fields {
+		resolver := b.s.Resource("Resolve"+f.parent+upper(f.name), "AWS::AppSync::Resolver", object{
+			"ApiId": kit.Sub("${Api.ApiId}"), "TypeName": f.parent, "FieldName": f.name, "DataSourceName": kit.Sub("${ApiSource.Name}"),
+		})
+		kit.Depend(resolver, schema)
+	}
+}
+
+func upper(name string) string { return string(name[0]-'a'+'A') + name[1:] }
+
+// apiLogs makes the log group that AppSync writes to, and the role by which it does. The group has the API's id in its name, so the
+// role that the API needs to begin with cannot name it.
+// https://docs.aws.amazon.com/appsync/latest/devguide/monitoring.html
+func (b *builder) apiLogs() {
+	b.s.Role("ApiLogsRole", "Writes the logs of a Data Transfer Hub's API", "appsync", kit.OwnAccount(), []kit.Statement{{
+		Sid: "Logs", Actions: []string{"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"},
+		Resources: []*string{kit.Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/appsync/apis/*")},
+	}})
+	b.s.LogGroup("ApiLogs", kit.Sub("/aws/appsync/apis/${Api.ApiId}"), kit.Number("LogRetentionDays"))
+}
