@@ -1,0 +1,406 @@
+package portal
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/datatransferhub/dth/infra/kit/kittest"
+)
+
+// statement is one of a synthesized policy, its texts filled in for an account.
+type statement struct {
+	sid                string
+	allow, except      bool // except: the resources are those that it is not about
+	actions, resources []string
+	conditions         map[string]map[string][]string
+}
+
+// filled are values of pseudo parameters.
+var filled = strings.NewReplacer("${AWS::Partition}", "aws", "${AWS::Region}", "eu-west-1", "${AWS::AccountId}", "123456789012", "${AWS::StackName}", "Hub")
+
+// text fills in a value of a policy. Names of resources stay: Ref and Fn::GetAtt become <Name>.
+func fill(v any) string {
+	o, ok := v.(object)
+	if !ok {
+		return v.(string)
+	}
+	for function, operand := range o {
+		switch function {
+		case "Ref":
+			return filled.Replace("${" + operand.(string) + "}")
+		case "Fn::GetAtt":
+			return "<" + operand.(list)[0].(string) + ">"
+		case "Fn::Sub":
+			if text, ok := operand.(string); ok {
+				return filled.Replace(text)
+			}
+			text := operand.(list)[0].(string)
+			for name, value := range operand.(list)[1].(object) {
+				text = strings.ReplaceAll(text, "${"+name+"}", fill(value))
+			}
+			return filled.Replace(text)
+		case "Fn::If":
+			return fill(operand.(list)[1])
+		case "Fn::Join":
+			var parts []string
+			for _, part := range operand.(list)[1].(list) {
+				parts = append(parts, fill(part))
+			}
+			return strings.Join(parts, operand.(list)[0].(string))
+		default:
+			return kittest.Compact(o)
+		}
+	}
+	return ""
+}
+
+func fills(v any) (texts []string) {
+	values, ok := v.(list)
+	if !ok {
+		values = list{v}
+	}
+	for _, value := range values {
+		texts = append(texts, fill(value))
+	}
+	return texts
+}
+
+func read(document any) (all []statement) {
+	for _, s := range document.(object)["Statement"].(list) {
+		body := s.(object)
+		st := statement{allow: body["Effect"] == "Allow", actions: fills(body["Action"])}
+		st.sid, _ = body["Sid"].(string)
+		resources := body["Resource"]
+		if resources == nil {
+			resources, st.except = body["NotResource"], true
+		}
+		st.resources = fills(resources)
+		if conditions, ok := body["Condition"].(object); ok {
+			st.conditions = map[string]map[string][]string{}
+			for operator, keys := range conditions {
+				st.conditions[operator] = map[string][]string{}
+				for key, values := range keys.(object) {
+					st.conditions[operator][key] = fills(values)
+				}
+			}
+		}
+		all = append(all, st)
+	}
+	return all
+}
+
+// statements returns what a role may do by its own policies.
+func (t *template) statements(role string) (all []statement) {
+	for _, p := range t.properties(role)["Policies"].(list) {
+		all = append(all, read(p.(object)["PolicyDocument"])...)
+	}
+	return all
+}
+
+// call is a request to AWS as its policies see it.
+type call struct {
+	action, resource string
+	context          map[string]string
+}
+
+// fits reports whether a text is one of the patterns, in which * stands for anything.
+func fits(patterns []string, text string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		quoted := strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(p), `\*`, ".*"), `\?`, ".")
+		return regexp.MustCompile("^" + quoted + "$").MatchString(text)
+	})
+}
+
+func (s *statement) about(c call) bool {
+	if !fits(s.actions, c.action) || fits(s.resources, c.resource) == s.except {
+		return false
+	}
+	for operator, keys := range s.conditions {
+		for key, values := range keys {
+			equal := fits(values, c.context[key]) && c.context[key] != ""
+			if strings.HasPrefix(operator, "StringNot") == equal {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// allowed decides as IAM does: nothing denies it, something allows it.
+func allowed(statements []statement, c call) bool {
+	ok := false
+	for _, s := range statements {
+		if s.about(c) {
+			if !s.allow {
+				return false
+			}
+			ok = true
+		}
+	}
+	return ok
+}
+
+// What has a name is named. These have none yet, or take no resource at all.
+var unnamed = []string{
+	"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
+	"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+	"cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:ListDashboards", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "kms:ListAliases", "kms:ListKeys", "kms:CreateKey",
+}
+
+func TestRolesNameWhatTheyUse(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		for _, role := range tmpl.of("AWS::IAM::Role") {
+			for _, s := range tmpl.statements(role) {
+				for _, action := range s.actions {
+					if strings.Contains(action, "*") {
+						t.Errorf("%s: %s: action %s", role, s.sid, action)
+					}
+					looks := strings.HasPrefix(action, "ec2:Describe") || strings.HasPrefix(action, "autoscaling:Describe")
+					starts := action == "ec2:RunInstances" && s.conditions["ArnLike"]["ec2:LaunchTemplate"] != nil
+					if slices.Contains(s.resources, "*") && !looks && !starts && !slices.Contains(unnamed, action) {
+						t.Errorf("%s: %s: %s is allowed on everything", role, s.sid, action)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Only CloudFormation gets a role handed over, by one Lambda; it hands on those of tasks alone. No role reads a secret.
+func TestRolesAreHandedOverNowhereElse(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		passes := map[string][]string{"StackOpsFunctionRole": {"<ServiceRole>"}, "ServiceRole": {"arn:aws:iam::123456789012:role/DTH-t-*"}}
+		for _, role := range tmpl.of("AWS::IAM::Role") {
+			for _, s := range tmpl.statements(role) {
+				if fits(s.actions, "iam:PassRole") && (!slices.Equal(s.resources, passes[role]) || len(s.conditions) == 0) {
+					t.Errorf("%s: %s hands over %v", role, s.sid, s.resources)
+				}
+				if fits(s.actions, "secretsmanager:GetSecretValue") || fits(s.actions, "ssm:GetParameter") || fits(s.actions, "kms:Decrypt") && s.sid != "TellEncrypted" {
+					t.Errorf("%s: %s reads what is secret", role, s.sid)
+				}
+			}
+		}
+	})
+}
+
+// Every role has a boundary when one is given, and the one that makes roles has its own always. Policies fit into IAM's limits:
+// 10,240 characters within a role, 6,144 in a policy of its own.
+func TestRolesAreBoundAndFit(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		for _, role := range tmpl.of("AWS::IAM::Role") {
+			want := `{"Fn::If":["HasBoundary",{"Ref":"PermissionsBoundaryArn"},{"Ref":"AWS::NoValue"}]}`
+			if role == "ServiceRole" {
+				want = `{"Ref":"ServiceBoundary"}`
+			}
+			if got := compact(tmpl.properties(role)["PermissionsBoundary"]); got != want {
+				t.Errorf("%s: boundary %s", role, got)
+			}
+			if text := compact(tmpl.properties(role)["Policies"]); len(text) > 10240 {
+				t.Errorf("%s: %d characters of policies", role, len(text))
+			}
+		}
+		for _, policy := range tmpl.of("AWS::IAM::ManagedPolicy") {
+			if text := compact(tmpl.properties(policy)["PolicyDocument"]); len(text) > 6144 {
+				t.Errorf("%s: %d characters", policy, len(text))
+			}
+		}
+	})
+}
+
+const (
+	account  = ":eu-west-1:123456789012:"
+	taskRole = "arn:aws:iam::123456789012:role/DTH-t-0123456789abcdef-WorkerRole-X"
+)
+
+// makes says for each type of resource of the plugins what CloudFormation calls on one of them.
+var makes = map[string]struct {
+	resource string
+	actions  []string
+}{
+	"AWS::AutoScaling::AutoScalingGroup": {"arn:aws:autoscaling" + account + "autoScalingGroup:id:autoScalingGroupName/DTH-t-1-workers", []string{"autoscaling:CreateAutoScalingGroup", "autoscaling:UpdateAutoScalingGroup", "autoscaling:DeleteAutoScalingGroup"}},
+	"AWS::AutoScaling::LifecycleHook":    {"arn:aws:autoscaling" + account + "autoScalingGroup:id:autoScalingGroupName/DTH-t-1-workers", []string{"autoscaling:PutLifecycleHook", "autoscaling:DeleteLifecycleHook"}},
+	"AWS::AutoScaling::ScalingPolicy":    {"arn:aws:autoscaling" + account + "autoScalingGroup:id:autoScalingGroupName/DTH-t-1-workers", []string{"autoscaling:PutScalingPolicy", "autoscaling:DeletePolicy"}},
+	"AWS::CloudFormation::WaitCondition": {}, "AWS::CloudFormation::WaitConditionHandle": {}, // no call
+	"AWS::CloudWatch::Alarm":           {"arn:aws:cloudwatch" + account + "alarm:DTH-t-1-Alarm-X", []string{"cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms"}},
+	"AWS::CloudWatch::Dashboard":       {"arn:aws:cloudwatch::123456789012:dashboard/DTH-t-1-eu-west-1", []string{"cloudwatch:PutDashboard", "cloudwatch:DeleteDashboards", "cloudwatch:GetDashboard"}},
+	"AWS::DynamoDB::Table":             {"arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X", []string{"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:DeleteTable", "dynamodb:UpdateContinuousBackups"}},
+	"AWS::EC2::LaunchTemplate":         {"arn:aws:ec2" + account + "launch-template/lt-1", []string{"ec2:CreateLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplate"}},
+	"AWS::EC2::SecurityGroup":          {"arn:aws:ec2" + account + "security-group/sg-1", []string{"ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", "ec2:DeleteSecurityGroup"}},
+	"AWS::Events::Rule":                {"arn:aws:events" + account + "rule/DTH-t-1-Schedule-X", []string{"events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule", "events:DescribeRule"}},
+	"AWS::IAM::InstanceProfile":        {"arn:aws:iam::123456789012:instance-profile/DTH-t-1-Profile-X", []string{"iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:DeleteInstanceProfile"}},
+	"AWS::IAM::Role":                   {taskRole, []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:GetRole", "iam:DeleteRolePolicy", "iam:DeleteRole", "iam:PassRole"}},
+	"AWS::KMS::Key":                    {"arn:aws:kms" + account + "key/1", []string{"kms:CreateKey", "kms:EnableKeyRotation", "kms:PutKeyPolicy", "kms:DescribeKey", "kms:ScheduleKeyDeletion"}},
+	"AWS::Lambda::Function":            {"arn:aws:lambda" + account + "function:DTH-t-1-Function-X", []string{"lambda:CreateFunction", "lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction", "lambda:InvokeFunction"}},
+	"AWS::Lambda::Permission":          {"arn:aws:lambda" + account + "function:DTH-t-1-Function-X", []string{"lambda:AddPermission", "lambda:RemovePermission", "lambda:GetPolicy"}},
+	"AWS::Logs::LogGroup":              {"arn:aws:logs" + account + "log-group:/datatransferhub/DTH-t-1/finder", []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"}},
+	"AWS::SNS::Subscription":           {"arn:aws:sns" + account + "DTH-t-1-AlarmTopic-X", []string{"sns:Subscribe", "sns:Unsubscribe"}},
+	"AWS::SNS::Topic":                  {"arn:aws:sns" + account + "DTH-t-1-AlarmTopic-X", []string{"sns:CreateTopic", "sns:SetTopicAttributes", "sns:DeleteTopic", "sns:GetTopicAttributes"}},
+	"AWS::SNS::TopicPolicy":            {"arn:aws:sns" + account + "DTH-t-1-AlarmTopic-X", []string{"sns:SetTopicAttributes"}},
+	"AWS::SQS::Queue":                  {"arn:aws:sqs" + account + "DTH-t-1-Queue-X", []string{"sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:GetQueueAttributes", "sqs:DeleteQueue"}},
+	"AWS::SQS::QueuePolicy":            {"arn:aws:sqs" + account + "DTH-t-1-Queue-X", []string{"sqs:SetQueueAttributes"}},
+	"AWS::StepFunctions::StateMachine": {"arn:aws:states" + account + "stateMachine:DataTransferHub-monitor-1", []string{"states:CreateStateMachine", "states:UpdateStateMachine", "states:DescribeStateMachine", "states:DeleteStateMachine"}},
+}
+
+// ofPlugins finds the types of resources in the plugin's template, as its own test keeps it.
+var ofPlugins = regexp.MustCompile(`"?Type"?: ?"(AWS::[A-Za-z0-9:]+|Custom::[A-Za-z0-9]+)"`)
+
+// taskContext is what a request of CloudFormation for a task's stack carries.
+func taskContext() map[string]string {
+	return map[string]string{
+		"aws:RequestTag/DataTransferHubTask": "t-1", "aws:ResourceTag/DataTransferHubTask": "t-1", "iam:PermissionsBoundary": "${TaskBoundary}",
+		"iam:PassedToService": "lambda.amazonaws.com", "ec2:LaunchTemplate": "arn:aws:ec2" + account + "launch-template/lt-1",
+	}
+}
+
+// The service role can make every resource of the plugins, and its boundary lets it.
+func TestServiceRoleMakesThePlugins(t *testing.T) {
+	content, err := os.ReadFile("../../plugins/s3/stack/testdata/template.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, kind := range ofPlugins.FindAllSubmatch(content, -1) {
+		found[string(kind[1])] = true
+	}
+	if len(found) < 20 {
+		t.Fatalf("only %d types were found", len(found))
+	}
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		role, boundary := tmpl.statements("ServiceRole"), read(tmpl.properties("ServiceBoundary")["PolicyDocument"])
+		for kind := range found {
+			if strings.HasPrefix(kind, "Custom::") {
+				continue // a call of a Lambda, which is asked for with those
+			}
+			made, known := makes[kind]
+			if !known {
+				t.Errorf("%s: this test does not know what CloudFormation calls for it", kind)
+			}
+			for _, action := range made.actions {
+				c := call{action, made.resource, taskContext()}
+				if !allowed(role, c) {
+					t.Errorf("%s: the role does not allow %s on %s", kind, action, made.resource)
+				}
+				if !allowed(boundary, c) {
+					t.Errorf("%s: the boundary does not allow %s on %s", kind, action, made.resource)
+				}
+			}
+		}
+	})
+}
+
+// What plugins do not need is refused by the boundary, whatever the role's own policies say, and is in none of these.
+func TestServiceRoleDoesNothingElse(t *testing.T) {
+	without := func(key string) map[string]string {
+		c := taskContext()
+		delete(c, key)
+		return c
+	}
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		role, boundary := tmpl.statements("ServiceRole"), read(tmpl.properties("ServiceBoundary")["PolicyDocument"])
+		for _, c := range []call{
+			{"iam:CreateUser", "arn:aws:iam::123456789012:user/DTH-t-1", taskContext()},
+			{"iam:CreateAccessKey", "arn:aws:iam::123456789012:user/somebody", taskContext()},
+			{"iam:CreatePolicyVersion", "arn:aws:iam::123456789012:policy/Hub-TaskBoundary-X", taskContext()},
+			{"iam:CreateRole", "arn:aws:iam::123456789012:role/Admin", taskContext()},
+			{"iam:CreateRole", taskRole, without("iam:PermissionsBoundary")},
+			{"iam:PutRolePolicy", taskRole, without("iam:PermissionsBoundary")},
+			{"iam:PutRolePolicy", "arn:aws:iam::123456789012:role/Hub-ServiceRole-X", taskContext()},
+			{"iam:PutRolePermissionsBoundary", taskRole, without("iam:PermissionsBoundary")},
+			{"iam:DeleteRolePermissionsBoundary", taskRole, taskContext()},
+			{"iam:AttachRolePolicy", taskRole, taskContext()},
+			{"iam:PassRole", "arn:aws:iam::123456789012:role/Admin", taskContext()},
+			{"sts:AssumeRole", "arn:aws:iam::123456789012:role/Admin", taskContext()},
+			{"secretsmanager:GetSecretValue", "arn:aws:secretsmanager" + account + "secret:s", taskContext()},
+			{"kms:Decrypt", "arn:aws:kms" + account + "key/1", taskContext()},
+			{"dynamodb:DeleteTable", "arn:aws:dynamodb" + account + "table/Hub-TaskTable-X", taskContext()},
+			{"dynamodb:GetItem", "arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X", taskContext()},
+			{"dynamodb:Scan", "arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X", taskContext()},
+			{"sqs:ReceiveMessage", "arn:aws:sqs" + account + "DTH-t-1-Queue-X", taskContext()},
+			{"lambda:UpdateFunctionCode", "arn:aws:lambda" + account + "function:Hub-ApiFunction-X", taskContext()},
+			{"states:UpdateStateMachine", "arn:aws:states" + account + "stateMachine:DataTransferHubPortal-stacks-1", taskContext()},
+			{"s3:DeleteBucket", "arn:aws:s3:::bucket", taskContext()},
+			{"s3:PutObject", "arn:aws:s3:::example-eu-west-1/x", taskContext()},
+			{"ec2:DeleteVpc", "arn:aws:ec2" + account + "vpc/vpc-1", taskContext()},
+			{"organizations:LeaveOrganization", "*", taskContext()},
+			{"cognito-idp:AdminAddUserToGroup", "*", taskContext()},
+			{"cloudformation:DeleteStack", "*", taskContext()},
+		} {
+			if allowed(role, c) {
+				t.Errorf("the role allows %s on %s", c.action, c.resource)
+			}
+			if allowed(boundary, c) {
+				t.Errorf("the boundary allows %s on %s", c.action, c.resource)
+			}
+		}
+		// Of groups and keys without the tag of a task the role has the word, not the boundary: the tag is a condition there.
+		for _, c := range []call{
+			{"ec2:DeleteSecurityGroup", "arn:aws:ec2" + account + "security-group/sg-1", without("aws:ResourceTag/DataTransferHubTask")},
+			{"ec2:RunInstances", "arn:aws:ec2" + account + "instance/*", without("ec2:LaunchTemplate")},
+			{"kms:ScheduleKeyDeletion", "arn:aws:kms" + account + "key/1", without("aws:ResourceTag/DataTransferHubTask")},
+		} {
+			if allowed(role, c) {
+				t.Errorf("the role allows %s on %s", c.action, c.resource)
+			}
+		}
+	})
+}
+
+// The boundary of tasks' roles lets them do what the plugins' policies say, and keeps them from the hub and from each other's
+// makers.
+func TestTaskBoundary(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		boundary := read(tmpl.properties("TaskBoundary")["PolicyDocument"])
+		for action, resource := range map[string]string{
+			"s3:GetObject": "arn:aws:s3:::source/key", "s3:PutObject": "arn:aws:s3:::destination/key", "secretsmanager:GetSecretValue": "arn:aws:secretsmanager" + account + "secret:s",
+			"sqs:ReceiveMessage": "arn:aws:sqs" + account + "DTH-t-1-Queue-X", "dynamodb:PutItem": "arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X",
+			"dynamodb:Query": "arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X/index/ByError", "lambda:InvokeFunction": "arn:aws:lambda" + account + "function:DTH-t-1-F",
+			"states:StartExecution": "arn:aws:states" + account + "stateMachine:DataTransferHub-monitor-1", "states:StopExecution": "arn:aws:states" + account + "execution:DataTransferHub-monitor-1:x",
+			"iam:PassRole": taskRole, "ec2:RunInstances": "arn:aws:ec2" + account + "instance/*", "logs:CreateLogDelivery": "*", "xray:GetSamplingRules": "*",
+		} {
+			if !allowed(boundary, call{action, resource, nil}) {
+				t.Errorf("%s on %s is not allowed", action, resource)
+			}
+		}
+		for _, c := range []call{
+			{"dynamodb:PutItem", "arn:aws:dynamodb" + account + "table/Hub-TaskTable-X", nil},
+			{"lambda:InvokeFunction", "arn:aws:lambda" + account + "function:Hub-ApiFunction-X", nil},
+			{"states:StartExecution", "arn:aws:states" + account + "stateMachine:DataTransferHubPortal-stacks-1", nil},
+			{"iam:PassRole", "arn:aws:iam::123456789012:role/Admin", nil},
+			{"iam:CreateRole", taskRole, nil},
+			{"cloudformation:CreateStack", "*", nil},
+			{"lambda:UpdateFunctionCode", "arn:aws:lambda" + account + "function:DTH-t-1-F", nil},
+		} {
+			if allowed(boundary, c) {
+				t.Errorf("%s on %s is allowed", c.action, c.resource)
+			}
+		}
+	})
+}
+
+// The names in policies are resources, parameters or computed.
+func TestPoliciesNameWhatIsThere(t *testing.T) {
+	name := regexp.MustCompile(`\$\{([A-Za-z0-9:]+)|"Ref":"([A-Za-z0-9:]+)"`)
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		for _, id := range slices.Concat(tmpl.of("AWS::IAM::Role"), tmpl.of("AWS::IAM::ManagedPolicy")) {
+			computed := map[string]bool{}
+			walk(tmpl.properties(id), func(v any) {
+				o, _ := v.(object)
+				if sub, ok := o["Fn::Sub"].(list); ok {
+					for n := range sub[1].(object) {
+						computed[n] = true
+					}
+				}
+			})
+			for _, found := range name.FindAllStringSubmatch(compact(tmpl.properties(id)), -1) {
+				n := found[1] + found[2]
+				if tmpl.part("Resources", n) == nil && tmpl.part("Parameters", n) == nil && !strings.HasPrefix(n, "AWS::") && !computed[n] {
+					t.Errorf("%s: %s is nothing of the template", id, n)
+				}
+			}
+		}
+	})
+}
