@@ -169,7 +169,7 @@ func (r Resource) console(ctx context.Context, p properties) (files []File, note
 		if err != nil {
 			return nil, "", fmt.Errorf("looking for a console: %w", err)
 		}
-		note := fmt.Sprintf("s3://%s/%s is not published; ", p.ReleasesBucket, key)
+		note := fmt.Sprintf("s3://%s/%s is not published, or not open to this account; ", p.ReleasesBucket, key)
 		if slices.Contains(there, page) {
 			return nil, note + "the console that was there stays", nil
 		}

@@ -57,7 +57,7 @@ func Only(tb testing.TB, cfg aws.Config, actions []string) aws.Config {
 // named maps operations to those whose actions allow them: batches to the single ones, and what S3 names otherwise.
 func named() map[string]string {
 	return map[string]string{
-		"Invoke":                             "InvokeFunction",
+		"Invoke": "InvokeFunction", "ListObjectsV2": "ListBucket",
 		"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
 		"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 	}
