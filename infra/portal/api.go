@@ -10,6 +10,10 @@ import (
 	"github.com/datatransferhub/dth/lambda/wiring"
 )
 
+// API is what the GraphQL API is made of: its schema in AppSync's own form, and the code of each root field's resolver, which hands
+// the field to the one Lambda and gives its errors their codes.
+type API struct{ Schema, Resolver string }
+
 // field is one that the API's Lambda answers: Query.tasks.
 type field struct{ parent, name string }
 
@@ -39,7 +43,7 @@ func rootFields(schema string) ([]field, error) {
 // deepest is how many levels an operation may have: a list of tasks with their runs and parameters needs seven.
 const deepest = 15
 
-// api makes the GraphQL API. One Lambda resolves every root field by itself, without templates in between.
+// api makes the GraphQL API. One Lambda answers every root field.
 func (b *builder) api(fields []field) {
 	properties := object{
 		"Name": kit.Sub("${AWS::StackName}"), "XrayEnabled": true, "QueryDepthLimit": deepest,
@@ -57,7 +61,7 @@ func (b *builder) api(fields []field) {
 	}
 	b.s.Resource("Api", "AWS::AppSync::GraphQLApi", properties)
 	b.apiLogs()
-	schema := b.s.Resource("ApiSchema", "AWS::AppSync::GraphQLSchema", object{"ApiId": kit.Sub("${Api.ApiId}"), "Definition": b.schema})
+	schema := b.s.Resource("ApiSchema", "AWS::AppSync::GraphQLSchema", object{"ApiId": kit.Sub("${Api.ApiId}"), "Definition": b.source.Schema})
 	b.function(wiring.API)
 	b.s.Role("ApiInvokeRole", "Lets AppSync invoke the API of a Data Transfer Hub", "appsync", kit.OwnAccount(), []kit.Statement{
 		{Sid: "Answer", Actions: []string{"lambda:InvokeFunction"}, Resources: []*string{kit.Sub("${ApiFunction.Arn}")}},
@@ -69,6 +73,7 @@ func (b *builder) api(fields []field) {
 	for _, f := range fields {
 		resolver := b.s.Resource("Resolve"+f.parent+upper(f.name), "AWS::AppSync::Resolver", object{
 			"ApiId": kit.Sub("${Api.ApiId}"), "TypeName": f.parent, "FieldName": f.name, "DataSourceName": kit.Sub("${ApiSource.Name}"),
+			"Code": b.source.Resolver, "Runtime": object{"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"},
 		})
 		kit.Depend(resolver, schema)
 	}

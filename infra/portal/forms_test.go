@@ -122,7 +122,7 @@ func TestNothingHasAFixedName(t *testing.T) {
 
 // Whatever built file is missing is named, with the way to build it; so is a schema that cannot be read.
 func TestWhatIsMissingIsNamed(t *testing.T) {
-	_, err := New(nil, kit.Assets{Lambdas: t.TempDir()}, "v0", Cognito, sampleSchema)
+	_, err := New(nil, kit.Assets{Lambdas: t.TempDir()}, "v0", Cognito, API{sampleSchema, "x"})
 	if err == nil {
 		t.Fatal("a template of nothing")
 	}
@@ -132,7 +132,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		}
 	}
 	for schema, want := range map[string]string{"type Query {": "cannot be read", "type Task { id: ID }": "no fields"} {
-		if _, err := New(nil, standIns(t), "v0", Cognito, schema); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := New(nil, standIns(t), "v0", Cognito, API{schema, "x"}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("schema %q: %v", schema, err)
 		}
 	}

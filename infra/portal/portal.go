@@ -35,24 +35,23 @@ type builder struct {
 	c            conditions
 	variant      Variant
 	version      string
-	schema       string
+	source       API
 	values       map[string]*string // names that policies use and that are computed
 	bucketPolicy awscdk.CfnResource // of the console
 }
 
-// New writes a variant's template into an app. schema is that of the API, in AppSync's GraphQL. The error says which built file
-// is missing, or what is wrong with the schema.
-func New(app constructs.Construct, assets kit.Assets, version string, variant Variant, schema string) (*kit.Stack, error) {
+// New writes a variant's template into an app. The error says which built file is missing, or what is wrong with the API's schema.
+func New(app constructs.Construct, assets kit.Assets, version string, variant Variant, api API) (*kit.Stack, error) {
 	if err := assets.Check(lambdaNames(), nil); err != nil {
 		return nil, err
 	}
-	fields, err := rootFields(schema)
+	fields, err := rootFields(api.Schema)
 	if err != nil {
 		return nil, err
 	}
 	s := kit.NewStack(app, string(variant), "Data Transfer Hub "+version+": "+variant.describe(), assets)
 	declareParameters(s, variant, assets, version)
-	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, schema: schema}
+	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, source: api}
 	b.values = b.names(assets)
 	b.build(fields)
 	s.BoundRoles("PermissionsBoundaryArn")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/datatransferhub/dth/lambda/api/schema"
 	"github.com/datatransferhub/dth/lambda/task/wiring"
 )
 
@@ -135,14 +136,14 @@ func TestContentSecurity(t *testing.T) {
 	}
 }
 
-// Each field of Query and Mutation, also of an extension, is resolved by the one Lambda directly; no other is.
+// Each field of Query and Mutation, also of an extension, is handed to the one Lambda by the same code; no other is.
 func TestResolvers(t *testing.T) {
 	each(t, func(t *testing.T, _ Variant, tmpl *template) {
 		var got []string
 		for _, id := range tmpl.of("AWS::AppSync::Resolver") {
 			p := tmpl.properties(id)
 			got = append(got, p["TypeName"].(string)+"."+p["FieldName"].(string))
-			if p["RequestMappingTemplate"] != nil || p["Code"] != nil || compact(p["DataSourceName"]) != `{"Fn::GetAtt":["ApiSource","Name"]}` {
+			if p["Code"] != schema.Resolver() || compact(p["Runtime"]) != `{"Name":"APPSYNC_JS","RuntimeVersion":"1.0.0"}` || compact(p["DataSourceName"]) != `{"Fn::GetAtt":["ApiSource","Name"]}` {
 				t.Errorf("%s: %v", id, p)
 			}
 		}
@@ -169,6 +170,19 @@ func TestChina(t *testing.T) {
 	}
 	if got := tmpl.at("Distribution/DistributionConfig/ViewerCertificate"); !strings.Contains(got, `"IamCertificateId"`) || !strings.Contains(got, `"TLSv1.2_2021"`) {
 		t.Errorf("certificate %s", got)
+	}
+}
+
+// The real schema has its resolvers, however many fields it gets.
+func TestRealSchema(t *testing.T) {
+	fields, err := rootFields(schema.Text())
+	if err != nil || len(fields) < 30 {
+		t.Fatalf("%d fields, %v", len(fields), err)
+	}
+	for _, want := range []field{{"Query", "tasks"}, {"Mutation", "createTask"}} {
+		if !slices.Contains(fields, want) {
+			t.Errorf("%v is not among %v", want, fields)
+		}
 	}
 }
 

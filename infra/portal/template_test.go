@@ -13,6 +13,7 @@ import (
 
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/infra/kit/kittest"
+	"github.com/datatransferhub/dth/lambda/api/schema"
 )
 
 func TestMain(m *testing.M) { os.Exit(kittest.Run(m)) }
@@ -56,7 +57,7 @@ func synth(t *testing.T, published *kit.Published) map[Variant]*template {
 	out := t.TempDir()
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: new(false), TreeMetadata: new(false)})
 	for _, v := range Variants() {
-		if _, err := New(app, assets, "v0.0.0", v, sampleSchema); err != nil {
+		if _, err := New(app, assets, "v0.0.0", v, API{sampleSchema, schema.Resolver()}); err != nil {
 			t.Fatal(err)
 		}
 	}

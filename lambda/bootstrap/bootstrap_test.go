@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	hub "github.com/datatransferhub/dth/lambda/wiring"
+	portal "github.com/datatransferhub/dth/lambda/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/awssim"
 )
@@ -146,7 +146,7 @@ func TestCustomResources(t *testing.T) {
 		{wiring.StackGuard, "Create", `{"Tag":"DataTransferHubStack","Machines":[]}`, "SUCCESS", ""},
 		{wiring.S3Events, "Delete", `{}`, "SUCCESS", "may be left"},
 		{wiring.FinderLaunch, "Update", `{}`, "SUCCESS", ""},
-		{hub.SiteConfig, "Create", `{"Bucket":"console"}`, "FAILED", "Configuration, Distribution, ReleasesBucket, Version"},
+		{portal.SiteConfig, "Create", `{"Bucket":"console"}`, "FAILED", "Configuration, Distribution, ReleasesBucket, Version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answered := make(chan string, 1)
