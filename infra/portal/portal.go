@@ -36,6 +36,7 @@ type builder struct {
 	variant      Variant
 	version      string
 	source       API
+	released     bool               // the template is of the released form
 	values       map[string]*string // names that policies use and that are computed
 	bucketPolicy awscdk.CfnResource // of the console
 }
@@ -51,7 +52,7 @@ func New(app constructs.Construct, assets kit.Assets, version string, variant Va
 	}
 	s := kit.NewStack(app, string(variant), "Data Transfer Hub "+version+": "+variant.describe(), assets)
 	declareParameters(s, variant, assets, version)
-	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, source: api}
+	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, source: api, released: assets.Published != nil}
 	b.values = b.names(assets)
 	b.build(fields)
 	s.BoundRoles("PermissionsBoundaryArn")

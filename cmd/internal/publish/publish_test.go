@@ -91,6 +91,31 @@ func TestReleaseOfADistFolder(t *testing.T) {
 	}
 }
 
+// The console is one zip with its files at the top, when it is built.
+func TestReleaseHasTheConsole(t *testing.T) {
+	dist := publishtest.Dist(t, "1.2.3")
+	for _, name := range []string{"index.html", "assets/app-1.js"} {
+		at := filepath.Join(dist, "console", filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte(name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range read(t, dist).Files {
+		if f.Name != "console.zip" {
+			continue
+		}
+		z, err := zip.NewReader(bytes.NewReader(f.Content), int64(len(f.Content)))
+		if err != nil || len(z.File) != 2 || z.File[0].Name != "assets/app-1.js" || z.File[1].Name != "index.html" || f.ContentType != "application/zip" {
+			t.Errorf("%v, %+v", err, f.Name)
+		}
+		return
+	}
+	t.Error("the release has no console")
+}
+
 // sha256sum itself takes the list.
 func TestSumsAreThoseOfSha256sum(t *testing.T) {
 	root := t.TempDir()

@@ -103,7 +103,7 @@ func Read(dist, bucketPrefix, version string) (*Release, error) {
 		}
 		r.add(name, content)
 	}
-	if err := errors.Join(r.addAssets(dist), r.addFolder(filepath.Join(dist, "engine")), r.addNotices(dist)); err != nil {
+	if err := errors.Join(r.addAssets(dist), r.addFolder(filepath.Join(dist, "engine")), r.addConsole(dist), r.addNotices(dist)); err != nil {
 		return nil, err
 	}
 	if err := r.consistent(); err != nil {
@@ -253,6 +253,20 @@ func (r *Release) addFolder(dir string) error {
 		}
 		r.add(entry.Name(), content)
 	}
+	return nil
+}
+
+// addConsole adds the console's files as one zip, which a hub unpacks into its bucket. Without them a hub has an API alone.
+func (r *Release) addConsole(dist string) error {
+	dir := filepath.Join(dist, "console")
+	if _, err := os.Stat(filepath.Join(dir, "index.html")); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	content, err := zipFolder(dir)
+	if err != nil {
+		return err
+	}
+	r.add("console.zip", content)
 	return nil
 }
 
