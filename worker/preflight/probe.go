@@ -57,7 +57,9 @@ func (l *look) rightsOfWriter() []Right {
 		right  Right
 		needed bool
 	}{
-		{WritingTags, l.Job.IncludeTags}, {Ownership, l.Job.Write.ACL != ""}, {Deleting, l.Job.Deletes()},
+		{WritingTags, l.Job.IncludeTags},
+		{Ownership, l.Job.Write.ACL != ""},
+		{Deleting, l.Job.Deletes()},
 		{KMS, strings.HasPrefix(l.Job.Write.SSE, "aws:kms")},
 	} {
 		if r.needed {
