@@ -109,7 +109,23 @@ test-sample: need-go tools ## tests of the modules that are on their own (the sa
 	done
 
 .PHONY: lint
-lint: lint-format lint-code lint-house ## formatting, vet, staticcheck and the rules of the house
+lint: lint-format lint-code lint-generated lint-house ## formatting, vet, staticcheck, generated code and the rules of the house
+
+.PHONY: generate
+generate: need-go tools ## write what follows from the GraphQL schema
+	@cd lambda/api && $(TOOLS)/gqlgen generate && $(TOOLS)/gofumpt -w generated/exec.go model/model.go
+	@go test ./lambda/api -run TestReferenceIsCurrent -update >/dev/null
+
+# The generator needs a folder below the module to work in; the copy is thrown away.
+.PHONY: lint-generated
+lint-generated: need-go tools
+	$(call step,generated code)
+	@trap 'rm -rf lambda/api/stale' EXIT; mkdir -p lambda/api/stale; cp -r lambda/api/schema lambda/api/gqlgen.yml lambda/api/stale/; \
+	(cd lambda/api/stale && $(TOOLS)/gqlgen generate && $(TOOLS)/gofumpt -w generated/exec.go model/model.go); \
+	for name in generated/exec.go model/model.go; do \
+		sed 's,lambda/api/stale/,lambda/api/,g; s,ᚋstaleᚋ,ᚋ,g' lambda/api/stale/$$name | cmp -s - lambda/api/$$name || \
+		{ echo "lambda/api/$$name is not what the schema says; make generate writes it"; exit 1; }; \
+	done
 
 .PHONY: lint-format
 lint-format: tools

@@ -64,7 +64,7 @@ func (a *API) Do(ctx context.Context, p graphql.RawParams) json.RawMessage {
 	ctx = graphql.StartOperationTrace(ctx)
 	var response *graphql.Response
 	if op, errs := a.exec.CreateOperationContext(ctx, &p); errs != nil {
-		response = a.exec.DispatchError(graphql.WithOperationContext(ctx, op), a.refused(errs))
+		response = &graphql.Response{Errors: refused(errs)}
 	} else {
 		answers, ctx := a.exec.DispatchOperation(ctx, op)
 		response = answers(ctx)
@@ -84,13 +84,12 @@ func (a *API) Do(ctx context.Context, p graphql.RawParams) json.RawMessage {
 }
 
 // refused completes the errors of an operation that does not fit the schema.
-func (a *API) refused(errs gqlerror.List) gqlerror.List {
+func refused(errs gqlerror.List) gqlerror.List {
 	for _, e := range errs {
-		if e.Extensions == nil {
-			e.Extensions = map[string]any{}
+		e.Extensions = map[string]any{"code": string(task.Invalid), "next": "compare the operation and its variables with the schema"}
+		if len(e.Path) > 1 && e.Path[0] == ast.PathName("variable") {
+			e.Extensions["field"] = e.Path[1:].String()
 		}
-		e.Extensions["code"] = string(task.Invalid)
-		e.Extensions["next"] = "compare the operation and its variables with the schema"
 	}
 	return errs
 }

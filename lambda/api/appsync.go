@@ -80,6 +80,9 @@ func NewAppSync(a *API, groupsClaim string, callers []IAMRole) *AppSync {
 	return s
 }
 
+// Operation returns the operation of a root field, as in Query.tasks; "" when the schema has no such field.
+func (s *AppSync) Operation(field string) string { return s.operations[field] }
+
 // operation is the operation of one root field with its arguments as variables of the same names.
 func operation(schema *ast.Schema, root *ast.Definition, field *ast.FieldDefinition) string {
 	var variables, arguments []string
