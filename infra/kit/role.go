@@ -50,7 +50,11 @@ func Document(statements ...any) map[string]any {
 }
 
 // TLSOnly is the statement of a resource's policy that refuses calls without TLS.
-func TLSOnly(action string, resource *string) any {
+func TLSOnly(action string, resources ...*string) any {
+	var resource any = resources
+	if len(resources) == 1 {
+		resource = resources[0]
+	}
 	return map[string]any{
 		"Sid": "TLSOnly", "Effect": "Deny", "Action": action, "Resource": resource, "Principal": map[string]any{"AWS": "*"},
 		"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},

@@ -37,6 +37,7 @@ func all(lists ...[]string) []string { return slices.Concat(lists...) }
 func declared() map[string][]string {
 	start, look, end, bus := finderlaunchaws.Actions()
 	events, launcher := monitoraws.Actions()
+	parameter, object, lists := taskconfigaws.Actions()
 	list, stop, find, terminate := stackguardaws.Actions()
 	return map[string][]string{
 		"cmd/internal/logaws":                 nil, // opens what follows
@@ -45,8 +46,8 @@ func declared() map[string][]string {
 		"lambda/monitor/monitoraws":           all(events, launcher),
 		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),
 		"lambda/stackguard/stackguardaws":     all(list, stop, find, terminate),
-		"lambda/taskconfig/taskconfigaws":     taskconfigaws.Actions(),
-		"plugins/s3/configaws":                configaws.Actions(),
+		"lambda/taskconfig/taskconfigaws":     all(parameter, object, lists),
+		"plugins/s3/configaws":                all(configaws.Actions()),
 		"worker/giant/giantaws":               giantaws.Actions(),
 		"worker/fleet/fleetaws":               all(fleetaws.Actions()),
 		"worker/ledger/ledgeraws":             ledgeraws.Actions(),
@@ -71,19 +72,17 @@ type actor struct {
 }
 
 func actors() []actor {
-	configuration := []string{"ssm:GetParameter"} // the template keeps it in Parameter Store, never in a bucket
 	reader, comparer := storeaws.ReaderRights(), storeaws.ComparerRights()
 	return []actor{
 		{
 			program: "cmd/jobfinder", policy: policy.Finder(),
 			uses: map[string][]string{
-				"plugins/s3/configaws":  configuration,
 				"worker/store/storeaws": all(reader.Bucket, reader.Objects, comparer.Bucket, comparer.Objects, []string{"s3:PutObject"}), // of reports
 			},
 			beside: all(become, []string{"cloudwatch:PutMetricData"}), // the instance's script raises an alarm
 		},
 		{
-			program: "cmd/jobworker", policy: policy.Worker(), uses: map[string][]string{"plugins/s3/configaws": configuration},
+			program: "cmd/jobworker", policy: policy.Worker(),
 			beside: all(become, []string{"kms:Decrypt", "kms:GenerateDataKey"}), // S3 uses the key on the worker's behalf
 		},
 		{
@@ -101,14 +100,14 @@ func actors() []actor {
 		{
 			program: "lambda/stackguard/main", policy: policy.Lambda(wiring.StackGuard),
 			uses: map[string][]string{
-				"plugins/s3/configaws": configuration, "worker/store/storeaws": {"s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"},
+				"worker/store/storeaws": {"s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"},
 			},
 			beside: become,
 		},
 		{program: "lambda/taskconfig/main", policy: policy.Lambda(wiring.TaskConfig)},
 		{
 			program: "lambda/s3events/main", policy: policy.Lambda(wiring.S3Events),
-			uses: map[string][]string{"plugins/s3/configaws": configuration, "worker/store/storeaws": nil}, beside: become,
+			uses: map[string][]string{"worker/store/storeaws": nil}, beside: become,
 		},
 	}
 }

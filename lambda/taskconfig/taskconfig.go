@@ -3,6 +3,7 @@
 package taskconfig
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/plugins/contract"
@@ -21,24 +23,31 @@ import (
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
-// MaxDocument is how long a document may be: an advanced parameter of Parameter Store has 8 KB.
-const MaxDocument = 8 << 10
-
-// Parameters keeps documents by name.
-type Parameters interface {
+// Documents keeps configuration documents by name.
+type Documents interface {
 	// Get returns a document; "" when there is none.
 	Get(ctx context.Context, name string) (document string, err error)
-	Put(ctx context.Context, name, document string) error
-	// Delete forgets a document. One that is gone is no error.
-	Delete(ctx context.Context, name string) error
+	// Put writes a document. What is too long to be kept under a name goes into the bucket.
+	Put(ctx context.Context, name, bucket, document string) error
+	// Delete forgets a document, wherever it is. One that is gone is no error.
+	Delete(ctx context.Context, name, bucket string) error
+}
+
+// Lists are the objects that hold long lists.
+type Lists interface {
+	// Read returns an object's text, of at most s3.MaxList bytes.
+	Read(ctx context.Context, bucket, key string) (string, error)
 }
 
 // Resource implements customresource.Resource. Its physical id is the name of the parameter.
-type Resource struct{ Parameters Parameters }
+type Resource struct {
+	Documents Documents
+	Lists     Lists
+}
 
 // Create checks the properties and writes the document.
 func (r Resource) Create(ctx context.Context, e customresource.Event) (customresource.Result, error) {
-	d, err := Parse(e.ResourceProperties)
+	d, err := r.parse(ctx, e.ResourceProperties)
 	if err != nil {
 		return customresource.Result{}, err
 	}
@@ -48,11 +57,11 @@ func (r Resource) Create(ctx context.Context, e customresource.Event) (customres
 // Update replaces the document, unless a parameter changed that a running task keeps. It is held against what is on record and
 // not against the old properties: when CloudFormation rolls back an update that was refused here, those are the refused ones.
 func (r Resource) Update(ctx context.Context, e customresource.Event) (customresource.Result, error) {
-	d, err := Parse(e.ResourceProperties)
+	d, err := r.parse(ctx, e.ResourceProperties)
 	if err != nil {
 		return customresource.Result{}, err
 	}
-	recorded, err := r.Parameters.Get(ctx, d.Name)
+	recorded, err := r.Documents.Get(ctx, d.Name)
 	if err != nil {
 		return customresource.Result{}, err
 	}
@@ -66,7 +75,7 @@ func (r Resource) Update(ctx context.Context, e customresource.Event) (customres
 }
 
 func (r Resource) put(ctx context.Context, d Document) (customresource.Result, error) {
-	if err := r.Parameters.Put(ctx, d.Name, d.Text); err != nil {
+	if err := r.Documents.Put(ctx, d.Name, d.Bucket, d.Text); err != nil {
 		return customresource.Result{}, err
 	}
 	return customresource.Result{ID: d.Name, Data: d.Attributes}, nil
@@ -74,13 +83,20 @@ func (r Resource) put(ctx context.Context, d Document) (customresource.Result, e
 
 // Delete removes the document.
 func (r Resource) Delete(ctx context.Context, e customresource.Event) (customresource.Result, error) {
-	return customresource.Result{ID: e.PhysicalResourceId}, r.Parameters.Delete(ctx, e.PhysicalResourceId)
+	var p struct{ Bucket string }
+	_ = json.Unmarshal(e.ResourceProperties, &p) // whatever they are, the resource goes
+	return customresource.Result{ID: e.PhysicalResourceId}, r.Documents.Delete(ctx, e.PhysicalResourceId, p.Bucket)
+}
+
+func (r Resource) parse(ctx context.Context, properties json.RawMessage) (Document, error) {
+	return Parse(properties, func(bucket, key string) (string, error) { return r.Lists.Read(ctx, bucket, key) })
 }
 
 // Document is a configuration document.
 type Document struct {
-	Name string // of the parameter that holds it
-	Text string // JSON
+	Name   string // of the parameter that holds it
+	Bucket string // that holds it when it is too long
+	Text   string // JSON
 	// Attributes are those of the custom resource, by their names in package wiring. Digest is the SHA-256 of what workers
 	// know of the document, in hex: another one means other workers.
 	Attributes map[string]string
@@ -88,12 +104,12 @@ type Document struct {
 	parameters map[string]string
 }
 
-// Parse returns the configuration document that properties ask for. It is checked as the programs will: the error names every
-// parameter that is wrong.
-func Parse(properties json.RawMessage) (Document, error) {
+// Parse returns the configuration document that properties ask for, with the lists that they name, which read returns. It is
+// checked as the programs will: the error names every parameter that is wrong.
+func Parse(properties json.RawMessage, read func(bucket, key string) (string, error)) (Document, error) {
 	var p struct {
-		Name     string
-		Document map[string]any
+		Name, Bucket string
+		Document     map[string]any
 	}
 	if err := json.Unmarshal(properties, &p); err != nil {
 		return Document{}, fmt.Errorf("the properties cannot be read: %w", err)
@@ -106,6 +122,9 @@ func Parse(properties json.RawMessage) (Document, error) {
 		return Document{}, errors.New("parameters: an object of names and texts is required")
 	}
 	texts, err := texts(given)
+	if err == nil {
+		err = readLists(texts, read)
+	}
 	if err != nil {
 		return Document{}, err
 	}
@@ -117,8 +136,8 @@ func Parse(properties json.RawMessage) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	if len(text) > MaxDocument {
-		return Document{}, fmt.Errorf("the parameters take %d bytes, %d are allowed; put a long list into an S3 object and name it (%s)", len(text), MaxDocument, strings.Join(longest(texts), ", "))
+	if len(text) > s3.MaxDocument {
+		return Document{}, fmt.Errorf("the parameters take %d bytes, %d are allowed; give shorter lists (%s)", len(text), s3.MaxDocument, strings.Join(longest(texts), ", "))
 	}
 	seen, err := with(p.Document, ofWorkers(texts))
 	if err != nil {
@@ -127,7 +146,7 @@ func Parse(properties json.RawMessage) (Document, error) {
 	sum := sha256.Sum256(seen)
 	attributes := computed(config)
 	attributes[wiring.AttrDigest] = hex.EncodeToString(sum[:])
-	return Document{p.Name, string(text), attributes, texts}, nil
+	return Document{p.Name, p.Bucket, string(text), attributes, texts}, nil
 }
 
 // computed is what roles and the group of workers need of the parameters, and CloudFormation has no functions for.
@@ -140,11 +159,40 @@ func computed(c *s3.Config) map[string]string {
 	}
 }
 
-// with encodes a document with these parameters.
+// readLists puts the lists into the place of the names of their objects.
+func readLists(texts map[string]string, read func(bucket, key string) (string, error)) error {
+	var errs []error
+	for _, name := range s3.Lists() {
+		bucket, key, _ := s3.ListObject(texts[name])
+		if bucket == "" {
+			continue // names that are wrong are refused with everything else
+		}
+		list, err := read(bucket, key)
+		list = strings.TrimPrefix(list, "\uFEFF")
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: the list %s cannot be read: %w", name, texts[name], err))
+		case !utf8.ValidString(list):
+			errs = append(errs, fmt.Errorf("%s: the list %s is no text in UTF-8", name, texts[name]))
+		case strings.TrimSpace(list) == "": // no list would mean everything
+			errs = append(errs, fmt.Errorf("%s: the list %s is empty", name, texts[name]))
+		}
+		texts[name] = list
+	}
+	return errors.Join(errs...)
+}
+
+// with encodes a document with these parameters. Two braces in a row open what Parameter Store takes for a reference, and
+// refuses; in JSON they occur within texts alone.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 func with(document map[string]any, parameters map[string]string) ([]byte, error) {
 	document = maps.Clone(document)
 	document["parameters"] = parameters
-	return json.Marshal(document)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(document)
+	return bytes.ReplaceAll(bytes.TrimSpace(b.Bytes()), []byte("{{"), []byte(`{\u007b`)), err
 }
 
 // ofWorkers leaves out the parameters that only the stack knows and that change nothing on the instances: nobody interrupts

@@ -102,7 +102,7 @@ func programs() *contract.Contract {
 			c.Parameters[i].Required = false
 		}
 	}
-	return c
+	return withLists(c)
 }
 
 // GroupMachine holds what only tasks on one machine have.

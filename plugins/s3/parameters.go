@@ -28,6 +28,7 @@ const (
 	secretRule    = "a secret's name or ARN"
 	// maxInline is the longest list that fits a CloudFormation parameter.
 	maxInline = 4096
+	listHelp  = ". A longer list is an S3 object in the region of the stack, named as s3://BUCKET/KEY; it is read when the stack is created and when a parameter changes."
 )
 
 // Contract returns the whole contract.
@@ -41,9 +42,9 @@ func Contract() *contract.Contract {
 
 // CLI returns the contract of the command line: the groups that say what to transfer, with the defaults of a desk.
 func CLI() *contract.Contract {
-	return Contract().Subset([]string{GroupSource, GroupDestination, GroupWhat}, map[string]string{
+	return withLists(Contract().Subset([]string{GroupSource, GroupDestination, GroupWhat}, map[string]string{
 		"destStorageClass": "none", "destAcl": "none", "stripSrcPrefix": "true",
-	})
+	}))
 }
 
 // providerDefaults are the defaults that depend on the destination: other stores have neither S3's classes nor its ACLs.
@@ -69,7 +70,7 @@ func source() []contract.Parameter {
 			Type: contract.String, MaxBytes: 1024, Rule: "0 to 1,024 bytes of UTF-8", Group: GroupSource, OnUpdate: contract.Nothing,
 		},
 		{
-			Name: "srcPrefixList", Label: "Prefixes", Help: "Several prefixes, one a line, instead of one.", Type: contract.Lines,
+			Name: "srcPrefixList", Label: "Prefixes", Help: "Several prefixes, one a line, instead of one" + listHelp, Type: contract.Lines,
 			MaxBytes: maxInline, Rule: "one prefix a line", Group: GroupSource, OnUpdate: contract.Nothing,
 		},
 		{
@@ -200,8 +201,8 @@ func what() []contract.Parameter {
 		},
 		{Name: "includeMetadata", Label: "Metadata", Help: "Carry content headers, website redirect and user metadata.", Type: contract.Bool, Default: "true"},
 		{Name: "includeTags", Label: "Tags", Help: "Carry object tags; one more read for each object that has any.", Type: contract.Bool, Default: "false"},
-		{Name: "include", Label: "Include", Help: "Only keys that match one of these glob patterns; ** crosses slashes.", Type: contract.List, MaxBytes: maxInline, Rule: "glob patterns, one a line"},
-		{Name: "exclude", Label: "Exclude", Help: "Not the keys that match one of these glob patterns.", Type: contract.List, MaxBytes: maxInline, Rule: "glob patterns, one a line"},
+		{Name: "include", Label: "Include", Help: "Only keys that match one of these glob patterns; ** crosses slashes" + listHelp, Type: contract.List, MaxBytes: maxInline, Rule: "glob patterns, one a line"},
+		{Name: "exclude", Label: "Exclude", Help: "Not the keys that match one of these glob patterns" + listHelp, Type: contract.List, MaxBytes: maxInline, Rule: "glob patterns, one a line"},
 		{Name: "minSize", Label: "Smallest size", Help: "Not the objects that are smaller.", Type: contract.Size, Rule: "a size, such as 64KiB"},
 		{Name: "maxSize", Label: "Largest size", Help: "Not the objects that are larger.", Type: contract.Size, Rule: "a size, such as 5GiB"},
 		{Name: "modifiedAfter", Label: "Modified after", Help: "Only objects that were written later.", Type: contract.Time, Rule: "a time, RFC 3339"},

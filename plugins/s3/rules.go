@@ -16,7 +16,7 @@ import (
 // rules are the checks between parameters.
 func rules() []contract.Rule {
 	return []contract.Rule{
-		endpoints, buckets, identities, prefixes, patterns, bounds, deleting, serverSide, intoItself, otherStores, capacities,
+		endpoints, buckets, identities, prefixes, listObjects, patterns, bounds, deleting, serverSide, intoItself, otherStores, capacities,
 	}
 }
 
@@ -119,6 +119,9 @@ func patterns(v contract.Values) (errs []contract.FieldError) {
 	for _, name := range []string{"include", "exclude"} {
 		if v[name] != "" && len(v.List(name)) == 0 {
 			errs = append(errs, refuse(v, name, "there is no pattern in this list; give one a line, or nothing")...)
+		}
+		if _, _, named := ListObject(v[name]); named {
+			continue
 		}
 		for _, p := range v.List(name) {
 			if !doublestar.ValidatePattern(p) {

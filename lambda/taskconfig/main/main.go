@@ -23,6 +23,7 @@ func main() {
 		log.Error("the AWS configuration cannot be read", "error", err)
 		os.Exit(1)
 	}
-	r := taskconfig.Resource{Parameters: taskconfigaws.Open(cfg)}
+	documents := taskconfigaws.Open(cfg)
+	r := taskconfig.Resource{Documents: documents, Lists: documents}
 	lambda.Start(customresource.Handler(r, &http.Client{Timeout: 10 * time.Second}, log))
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/pattern"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/partition"
@@ -51,6 +52,9 @@ func selected(j *job.Job) []string {
 	}
 	var out []string
 	for _, prefix := range prefixes {
+		if _, _, named := s3.ListObject(prefix); named {
+			return []string{"*"} // likewise
+		}
 		out = append(out, pattern.Prefix(prefix))
 	}
 	slices.Sort(out)

@@ -12,8 +12,10 @@ import (
 
 // The texts that begin the ARNs of this stack's region and account.
 const (
-	ec2Arn        = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:"
-	parameterArn  = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${" + Configuration + "}"
+	ec2Arn       = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:"
+	parameterArn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${" + Configuration + "}"
+	// The object of a configuration that is too long for its parameter. A configuration's name begins with a slash.
+	documentArn   = s3Arn + "${ConfigurationBucket}${" + Configuration + "}.json"
 	machinesArn   = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:"
 	executionsArn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:"
 )
@@ -24,7 +26,7 @@ func Lambda(name string) []Statement {
 	case wiring.FinderLaunch:
 		return launch()
 	case wiring.TaskConfig:
-		return []Statement{{Sid: "Configuration", Actions: []string{"ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"}, Resources: []string{parameterArn}}}
+		return taskConfig()
 	case wiring.StackGuard:
 		return guard()
 	case wiring.S3Events:
@@ -57,9 +59,24 @@ func Machine(lambda, self string) []Statement {
 	}
 }
 
+// taskConfig lets the Lambda keep the configuration, and read the lists that parameters name.
+func taskConfig() []Statement {
+	return []Statement{
+		{Sid: "Configuration", Actions: []string{"ssm:GetParameter", "ssm:PutParameter", "ssm:DeleteParameter"}, Resources: []string{parameterArn}},
+		{Sid: "LongConfiguration", Actions: []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject"}, Resources: []string{documentArn}},
+		{Sid: "PrefixesObject", When: PrefixesObject, Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + string(PrefixesObject) + "}"}},
+		{Sid: "IncludeObject", When: IncludeObject, Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + string(IncludeObject) + "}"}},
+		{Sid: "ExcludeObject", When: ExcludeObject, Actions: []string{"s3:GetObject"}, Resources: []string{s3Arn + "${" + string(ExcludeObject) + "}"}},
+	}
+}
+
+// configuration lets an actor read the configuration, wherever it is kept.
 func configuration() []Statement {
-	actions := slices.DeleteFunc(configaws.Actions(), func(action string) bool { return action == "s3:GetObject" })
-	return []Statement{{Sid: "Configuration", Actions: actions, Resources: []string{parameterArn}}}
+	parameter, object := configaws.Actions()
+	return []Statement{
+		{Sid: "Configuration", Actions: parameter, Resources: []string{parameterArn}},
+		{Sid: "LongConfiguration", Actions: object, Resources: []string{documentArn}},
+	}
 }
 
 // launch lets the Lambda start instances from the finder's launch template and from no other, and end those of this stack.

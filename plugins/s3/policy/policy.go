@@ -44,6 +44,10 @@ const (
 	DestinationKey           When = "DestinationKey"      // a KMS key is named by id or ARN, and the own role writes
 	DestinationKeyAlias      When = "DestinationKeyAlias" // a KMS key is named by its alias, and the own role writes
 	Reports                  When = "Reports"             // run reports go to a bucket
+	// A list is in an object that its parameter names. The template computes a text of the same name: bucket, slash and key.
+	PrefixesObject When = "PrefixesObject"
+	IncludeObject  When = "IncludeObject"
+	ExcludeObject  When = "ExcludeObject"
 )
 
 // The names in resources that the template computes; all others are its resources and parameters.

@@ -73,6 +73,10 @@ func newRights(s *kit.Stack, engines map[string]kit.File) rights {
 		policy.MonitorName:       machineName("monitor"),
 	}
 	r.keys(s, region)
+	for _, list := range listObjects() {
+		// Of s3://BUCKET/KEY, what is behind the scheme. Where there is none, nobody asks.
+		r.values[string(list.when)] = kit.Field("s3://", 1, kit.Sub("${"+list.parameter+"}s3://"))
+	}
 	for name, file := range engines {
 		r.values[name] = kit.Join("/", file.Bucket, file.Key)
 	}
@@ -106,10 +110,23 @@ func circumstances(s *kit.Stack) map[policy.When]kit.Condition {
 	declare(policy.DestinationByAssumedRole, kit.Given("destRoleArn"))
 	declare(policy.PrefixListElsewhere, kit.All(source.Holds(), kit.Given("srcPrefixListBucket")))
 	declare(policy.Reports, kit.All(destination.Holds(), kit.Given("reportBucket")))
+	for _, list := range listObjects() {
+		declare(list.when, kit.Equals(kit.Before("//", kit.Ref(list.parameter)), new("s3:")))
+	}
 	alias := s.Condition("DestinationKeyIsAlias", kit.Equals(kit.Before("/", lastOf(keyID)), new("alias")))
 	declare(policy.DestinationKeyAlias, kit.All(destination.Holds(), alias.Holds()))
 	declare(policy.DestinationKey, kit.All(destination.Holds(), kit.Given(keyID), kit.Not(alias.Holds())))
 	return when
+}
+
+// listObjects are the lists that may be in an object.
+func listObjects() []listObject {
+	return []listObject{{policy.PrefixesObject, "srcPrefixList"}, {policy.IncludeObject, "include"}, {policy.ExcludeObject, "exclude"}}
+}
+
+type listObject struct {
+	when      policy.When
+	parameter string
 }
 
 // isArn holds when a parameter begins with "arn:".

@@ -70,7 +70,7 @@ func (b *builder) build(parameters map[string]any) {
 	b.s.LogGroup(policy.FinderLogs, kit.Sub(logPrefix+"finder"), kit.Number("logRetentionDays"))
 	b.s.LogGroup(policy.WorkerLogs, kit.Sub(logPrefix+"worker"), kit.Number("logRetentionDays"))
 	controller := b.machine("Controller", wiring.Multipart, policy.ControllerName, workflow.Controller())
-	config := newConfiguration(b.s, b.function(wiring.TaskConfig), b.queues, b.tables, controller.Ref(), parameters)
+	config := newConfiguration(b.s, newBucket(b.s), b.function(wiring.TaskConfig), b.queues, b.tables, controller.Ref(), parameters)
 	b.rights.compute(config)
 	handle := awscdk.NewCfnWaitConditionHandle(b.s.Scope, new("FirstFinderHandle"), nil)
 	finder := b.finder(handle)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
@@ -13,14 +14,33 @@ import (
 // configuration names the parameter in SSM Parameter Store that holds the configuration of the task's programs.
 const configuration = "/datatransferhub/${AWS::StackName}/configuration"
 
+// newBucket makes the bucket for a configuration that is too long for a parameter. It goes with the stack: the configuration's
+// resource empties it.
+func newBucket(s *kit.Stack) awss3.CfnBucket {
+	const id = "ConfigurationBucket"
+	bucket := awss3.NewCfnBucket(s.Scope, new(id), &awss3.CfnBucketProps{
+		BucketEncryption: &awss3.CfnBucket_BucketEncryptionProperty{ServerSideEncryptionConfiguration: &[]any{
+			&awss3.CfnBucket_ServerSideEncryptionRuleProperty{ServerSideEncryptionByDefault: &awss3.CfnBucket_ServerSideEncryptionByDefaultProperty{SseAlgorithm: new("AES256")}},
+		}},
+		OwnershipControls: &awss3.CfnBucket_OwnershipControlsProperty{Rules: &[]any{&awss3.CfnBucket_OwnershipControlsRuleProperty{ObjectOwnership: new("BucketOwnerEnforced")}}},
+		PublicAccessBlockConfiguration: &awss3.CfnBucket_PublicAccessBlockConfigurationProperty{
+			BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true),
+		},
+	})
+	awss3.NewCfnBucketPolicy(s.Scope, new(id+"Policy"), &awss3.CfnBucketPolicyProps{
+		Bucket: bucket.Ref(), PolicyDocument: kit.Document(kit.TLSOnly("s3:*", bucket.AttrArn(), kit.Sub("${"+id+".Arn}/*"))),
+	})
+	return bucket
+}
+
 // customTime is how long CloudFormation waits for a custom resource before it calls it failed.
 const customTime = 10 * time.Minute
 
 // newConfiguration checks the parameters by the contract and writes the configuration. A custom resource does it in Go: text
 // of parameters pasted into JSON by CloudFormation would break at the first quote.
-func newConfiguration(s *kit.Stack, writer kit.Lambda, q queues, t tables, controller *string, parameters map[string]any) awscdk.CfnResource {
+func newConfiguration(s *kit.Stack, bucket awss3.CfnBucket, writer kit.Lambda, q queues, t tables, controller *string, parameters map[string]any) awscdk.CfnResource {
 	return s.CustomResource("Configuration", "TaskConfig", writer, customTime, map[string]any{
-		wiring.PropName: kit.Sub(configuration),
+		wiring.PropName: kit.Sub(configuration), wiring.PropBucket: bucket.Ref(),
 		wiring.PropDocument: map[string]any{
 			"stackName": kit.Ref("AWS::StackName"), "region": kit.Ref("AWS::Region"),
 			"queueUrl": q.main.Ref(), "deadLetterQueueUrl": q.dead.Ref(), "ledgerTable": t.ledger.Ref(), "runTable": t.runs.Ref(),

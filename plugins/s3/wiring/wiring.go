@@ -56,7 +56,8 @@ func Lambdas() []Lambda {
 
 // The properties of custom resources.
 const (
-	// Custom::TaskConfig writes Document to the SSM parameter Name. Its attribute Digest is the SHA-256 of
+	// Custom::TaskConfig writes Document to the SSM parameter Name, or to an object of the bucket Bucket that the parameter
+	// then names. Its attribute Digest is the SHA-256 of
 	// what workers know of it; the others are what CloudFormation cannot compute of the parameters. It refuses updates of
 	// parameters that a task keeps.
 	AttrDigest          = "Digest"
