@@ -49,8 +49,30 @@ func openEnds(ctx context.Context, j *job.Job) (*ends, error) {
 	return openEndsNamed(ctx, j, storeaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)}, flagNames)
 }
 
-// openEndsNamed opens both ends; names gives an end's settings the names that the person knows.
+// openEndsNamed opens both ends and makes sure that they can be reached; names gives an end's settings the names that the
+// person knows.
 func openEndsNamed(ctx context.Context, j *job.Job, o storeaws.Options, names func(end, prefix, rights string) preflight.Names) (*ends, error) {
+	e, err := openUnseen(ctx, j, o)
+	if err != nil {
+		return nil, err
+	}
+	for _, end := range []struct {
+		bucket *storeaws.Bucket
+		names  preflight.Names
+	}{
+		{e.source, names("source", "src", "s3:GetObject")},
+		{e.destination, names("destination", "dst", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload")},
+	} {
+		if err := preflight.Check(ctx, end.bucket, end.names); err != nil {
+			e.close()
+			return nil, &exitError{Code: command.Unreachable, Err: err}
+		}
+	}
+	return e, nil
+}
+
+// openUnseen opens both ends and asks nothing of them.
+func openUnseen(ctx context.Context, j *job.Job, o storeaws.Options) (*ends, error) {
 	source, err := storeaws.Open(ctx, j.Source, o)
 	if err != nil {
 		return nil, usageError(fmt.Errorf("source: %w", err))
@@ -65,18 +87,6 @@ func openEndsNamed(ctx context.Context, j *job.Job, o storeaws.Options, names fu
 		at.Bucket, at.ExpectedOwner = name, ""
 		if e.lists, err = storeaws.Open(ctx, at, o); err != nil {
 			return nil, usageError(fmt.Errorf("bucket of the prefix list: %w", err))
-		}
-	}
-	for _, end := range []struct {
-		bucket *storeaws.Bucket
-		names  preflight.Names
-	}{
-		{source, names("source", "src", "s3:GetObject")},
-		{destination, names("destination", "dst", "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload")},
-	} {
-		if err := preflight.Check(ctx, end.bucket, end.names); err != nil {
-			e.close()
-			return nil, &exitError{Code: command.Unreachable, Err: err}
 		}
 	}
 	return e, nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -243,18 +244,26 @@ func (m *machine) forget(ctx context.Context, t local.Task) error {
 	)
 }
 
-// examine looks whether both ends of a task can be used.
+// examine looks at each right that a task needs at its ends.
 func (m *machine) examine(ctx context.Context, t local.Task) ([]task.Finding, error) {
-	e, err := m.ends(ctx, t)
-	var found *preflight.Error
-	if errors.As(err, &found) {
-		return []task.Finding{{End: found.End, Right: "list", Result: "denied", Message: found.Err.Error(), Remedy: found.Advice}}, nil
-	}
+	o, err := m.access(ctx)
 	if err != nil {
 		return nil, err
 	}
-	e.close()
-	return []task.Finding{{End: "source", Right: "list", Result: "ok"}, {End: "destination", Right: "list", Result: "ok"}}, nil
+	e, err := openUnseen(ctx, t.Job, o)
+	if err != nil {
+		return nil, err
+	}
+	defer e.close()
+	found, err := preflight.Inspect(ctx, preflight.Subject{
+		Job: t.Job, Source: e.source, Destination: e.destination, PrefixFile: e.prefixFile(),
+		Names: func(end string) preflight.Names {
+			names := preflight.ParameterNames(end)
+			names.Credentials = strings.ReplaceAll(names.Credentials, "RoleArn", "Profile")
+			return names
+		},
+	})
+	return task.FindingsOf(found), err
 }
 
 // compare makes a pass that queues nothing.

@@ -16,6 +16,7 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/lambda/local"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/preflight"
 )
 
 func newLocal() *cobra.Command {
@@ -55,7 +56,7 @@ A task file:
 	}
 	cmd.Flags().StringVar(&o.tasks, "tasks", "", "file with the tasks, YAML or JSON")
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the API; port 0 is any that is free")
-	cmd.Flags().BoolVar(&o.check, "check", false, "only look whether the tasks are valid and their ends can be reached")
+	cmd.Flags().BoolVar(&o.check, "check", false, "only look whether the tasks are valid and have every right that they need at their ends; an object is written below the destination prefix and removed")
 	cmd.Flags().BoolVar(&o.sample, "sample", false, "start two sample stores, fill the first and copy it to the second")
 	cmd.Flags().StringVar(&o.data, "data", "", "folder of records, secrets and the sample [the user's data folder]")
 	cmd.Flags().BoolVar(&o.once, "once", false, "stop when each task has made one run")
@@ -211,18 +212,33 @@ func (m *machine) changes(ctx context.Context, hangups <-chan os.Signal, own fun
 	return changed
 }
 
-// check looks at every task's ends and says what it finds.
+// check looks at each right that the tasks need at their ends, and says what is missing or could not be looked at.
 func (m *machine) check(ctx context.Context, tasks []local.Task) error {
 	var all error
 	for _, t := range tasks {
-		e, err := m.ends(ctx, t)
-		if err != nil {
+		found, err := m.examine(ctx, t)
+		denied := 0
+		for _, f := range found {
+			if f.Result == string(preflight.Denied) {
+				denied++
+			}
+			if f.Result != string(preflight.OK) {
+				m.screen.line("%s: %s: %s: %s: %s", t.Name, f.End, f.Right, f.Result, f.Message)
+				if f.Remedy != "" {
+					m.screen.line("    %s", f.Remedy)
+				}
+			}
+		}
+		switch {
+		case err != nil:
 			m.screen.line("%s: %v", t.Name, err)
 			all = &exitError{Code: command.Unreachable}
-			continue
+		case denied > 0:
+			m.screen.line("%s: %d rights are missing", t.Name, denied)
+			all = &exitError{Code: command.Unreachable}
+		default:
+			m.screen.line("%s: both ends can be reached; %s; %s", t.Name, mapping(t.Job), whenNext(t))
 		}
-		e.close()
-		m.screen.line("%s: both ends can be reached; %s; %s", t.Name, mapping(t.Job), whenNext(t))
 	}
 	return all
 }

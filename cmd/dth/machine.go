@@ -69,11 +69,20 @@ func (m *machine) report(task string) func(runID string) (closing.Report, error)
 
 // ends opens both ends of a task and makes sure that they can be reached.
 func (m *machine) ends(ctx context.Context, t local.Task) (*ends, error) {
+	o, err := m.access(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return openEndsNamed(ctx, t.Job, o, parameterNames)
+}
+
+// access is what ends are opened with.
+func (m *machine) access(ctx context.Context) (storeaws.Options, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
-		return nil, fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err)
+		return storeaws.Options{}, fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err)
 	}
-	return openEndsNamed(ctx, t.Job, storeaws.Options{AWS: cfg, Secrets: m}, parameterNames)
+	return storeaws.Options{AWS: cfg, Secrets: m}, nil
 }
 
 // Secret implements storeaws.SecretReader: the sample's accounts, then the person's own.
@@ -89,9 +98,9 @@ func parameterNames(end, prefix, rights string) preflight.Names {
 	if prefix == "dst" {
 		prefix = "dest"
 	}
-	return preflight.Names{
-		End: end, Region: prefix + "Region", Endpoint: prefix + "Endpoint", Credentials: prefix + "Credentials or " + prefix + "Profile", Rights: rights,
-	}
+	names := preflight.ParameterNames(end)
+	names.Credentials, names.Rights = prefix+"Credentials or "+prefix+"Profile", rights
+	return names
 }
 
 func (m *machine) announce() {

@@ -18,6 +18,7 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/cmd/internal/logaws"
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
+	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/worker/estimate"
@@ -31,6 +32,7 @@ import (
 	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
@@ -52,8 +54,9 @@ be reached or refuses; 130 and 143 stopped by a signal.
 type options struct {
 	config, runID, holder    string
 	group, closeRun, metrics string
+	answer                   string
 	plan, check, jsonLine    bool
-	force, version           bool
+	force, version, noProbe  bool
 	checkpoint               time.Duration
 	prices                   *estimate.Prices // nil: the built-in ones
 	log                      logaws.Options
@@ -87,16 +90,12 @@ func work(ctx context.Context, o options, log, out io.Writer) error {
 	switch {
 	case o.closeRun != "":
 		return f.closing(ctx, out)
-	case !o.check && !o.plan:
-		return f.pass(ctx, out)
+	case o.check:
+		return f.answered(ctx, func(ctx context.Context, a *answering) error { return f.inspect(ctx, out, a) })
+	case o.plan:
+		return f.answered(ctx, func(ctx context.Context, a *answering) error { return f.plan(ctx, out, a) })
 	}
-	if err := f.preflight(ctx); err != nil {
-		return err
-	}
-	if o.check {
-		return f.print(out, map[string]any{"source": "reached", "destination": "reached"})
-	}
-	return f.plan(ctx, out)
+	return f.pass(ctx, out)
 }
 
 func parse(args []string) (options, error) {
@@ -113,7 +112,9 @@ func parse(args []string) (options, error) {
 	prices := fs.String("prices", "", "with --plan: file with prices of your own, YAML or JSON, that replace built-in ones")
 	fs.StringVar(&o.group, "auto-scaling-group", "", "the workers' group, which is given its first worker when something is queued and it has none")
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
-	fs.BoolVar(&o.check, "check", false, "only look whether both ends can be reached with this identity")
+	fs.BoolVar(&o.check, "check", false, "only look, by using it, at each right that the task needs at either end, with this identity; print the findings as JSON")
+	fs.BoolVar(&o.noProbe, "no-probe", false, "with --check: write nothing to the destination; else an object "+preflight.ProbeName+" is written below its prefix and removed")
+	fs.StringVar(&o.answer, "answer", "", "with --check or --plan: write progress and result to the run table, as the answer to the request of this id")
 	fs.BoolVar(&o.jsonLine, "json", false, "print the totals as one JSON object")
 	o.log.Flags(fs)
 	fs.BoolVar(&o.version, "version", false, "print the version")
@@ -125,6 +126,12 @@ func parse(args []string) (options, error) {
 	}
 	if modes := count(o.plan, o.check, o.closeRun != ""); modes > 1 {
 		return o, errors.New("--plan, --check and --close exclude each other")
+	}
+	if o.answer != "" && !o.check && !o.plan {
+		return o, fmt.Errorf("--answer %s: only --check and --plan are answered", o.answer)
+	}
+	if o.noProbe && !o.check {
+		return o, errors.New("--no-probe: it belongs to --check")
 	}
 	if o.config == "" && !o.version {
 		return o, errors.New("--config is required: a file, ssm:NAME or s3://BUCKET/KEY")
@@ -250,18 +257,38 @@ func (p *program) close() {
 
 // preflight looks at both ends and reports every finding, not only the first.
 func (p *program) preflight(ctx context.Context) error {
-	err := errors.Join(
-		preflight.Check(ctx, p.source, preflight.Names{
-			End: "source", Region: "srcRegion", Endpoint: "srcEndpoint", Credentials: "srcCredentials or srcRoleArn", Rights: "s3:GetObject",
-		}),
-		preflight.Check(ctx, p.destination, preflight.Names{
-			End: "destination", Region: "destRegion", Endpoint: "destEndpoint", Credentials: "destCredentials or destRoleArn",
-			Rights: "s3:GetObject, s3:PutObject and s3:AbortMultipartUpload",
-		}))
+	return unreachable(errors.Join(
+		preflight.Check(ctx, p.source, preflight.ParameterNames("source")), preflight.Check(ctx, p.destination, preflight.ParameterNames("destination"))))
+}
+
+// inspect looks at each right that the task needs.
+func (p *program) inspect(ctx context.Context, out io.Writer, a *answering) error {
+	found, err := preflight.Inspect(ctx, preflight.Subject{
+		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, LookOnly: p.noProbe, EventSeen: p.eventSeen,
+	})
 	if err != nil {
-		return &command.ExitError{Code: command.Unreachable, Err: err}
+		return err
 	}
-	return nil
+	a.answer.Findings = task.FindingsOf(found)
+	if err := p.print(out, map[string]any{"findings": found}); err != nil {
+		return err
+	}
+	return unreachable(preflight.AnyDenied(found))
+}
+
+// eventSeen returns when a worker last settled what an event asked for.
+func (p *program) eventSeen(ctx context.Context) (time.Time, error) {
+	latest, err := p.runs.Latest(ctx, 50)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for i := range latest {
+		if latest[i].OfEvents() {
+			counters, err := p.runs.Counters(ctx, latest[i].ID)
+			return run.Total(counters).Updated, err
+		}
+	}
+	return time.Time{}, nil
 }
 
 func (p *program) pass(ctx context.Context, out io.Writer) error {
@@ -283,7 +310,7 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 	r, err := pass.Run(ctx, pass.Config{
 		Job: p.cfg.Job, Source: show.Listing(p.source), Destination: show.Listing(p.destination), PrefixFile: p.lists,
 		Queue: show.Queueing(queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
-		RunID: p.runID, Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
+		RunID: p.runID, Trigger: p.trigger(), Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
 		OnProgress: show.Progress,
 	})
 	told(r.Finder)
@@ -291,6 +318,14 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return p.print(out, map[string]any{"run": r.ID, "state": r.State, "reason": r.Error, "totals": r.Finder})
+}
+
+// trigger says why a pass is made: one with a name of its own, somebody has asked for.
+func (p *program) trigger() string {
+	if p.runID != "" {
+		return "manual"
+	}
+	return "" // the schedule's
 }
 
 // print writes the result: as one JSON object, or not at all, because the log has it.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/worker/diff"
 	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
@@ -32,16 +33,30 @@ func (o *options) readPrices(file string) error {
 	return nil
 }
 
-func (p *program) plan(ctx context.Context, out io.Writer) error {
+// plan compares both ends and queues nothing.
+func (p *program) plan(ctx context.Context, out io.Writer, a *answering) error {
+	if err := p.preflight(ctx); err != nil {
+		return err
+	}
 	plan := &finder.Plan{Rules: estimate.RulesOf(p.cfg.Job)}
 	totals, err := finder.Pass(ctx, finder.Config{
 		Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger,
-		Sinks: func() []diff.Sink { return []diff.Sink{plan} },
+		Sinks:      func() []diff.Sink { return []diff.Sink{plan} },
+		OnProgress: func(n finder.Progress) { a.listed.Store(n.Source + n.Destination) },
 	})
 	if err != nil {
 		return err
 	}
-	return p.print(out, map[string]any{"totals": totals, "histogram": plan.Histogram(), "largest": plan.Largest(), "estimate": p.estimate(totals, plan)})
+	cost := p.estimate(totals, plan)
+	a.listed.Store(totals.ListedSource + totals.ListedDestination)
+	a.answer.Plan = &task.PlanResult{Totals: totals, Estimate: cost}
+	for _, b := range plan.Histogram() {
+		a.answer.Plan.Histogram = append(a.answer.Plan.Histogram, task.Bin(b))
+	}
+	for _, o := range plan.Largest() {
+		a.answer.Plan.Largest = append(a.answer.Plan.Largest, task.Sized{Key: o.Key, Size: o.Size})
+	}
+	return p.print(out, map[string]any{"totals": totals, "histogram": plan.Histogram(), "largest": plan.Largest(), "estimate": cost})
 }
 
 // defaultCapacity is the upper end of a fleet whose configuration does not say it.

@@ -48,6 +48,8 @@ type Launch struct {
 	Token  string // at most 64 letters; the same token never starts a second instance
 	Mode   Mode
 	Run    string
+	// Request is the id under which a plan or check is answered; empty for the others.
+	Request string
 }
 
 // ErrNoCapacity says that a subnet has no room for such an instance at present.
@@ -135,7 +137,11 @@ func (h *Handler) start(ctx context.Context, r Request) (id, subnet string, err 
 	var all error
 	for i := range h.Subnets {
 		subnet = h.Subnets[(int(first[0])+i)%len(h.Subnets)]
-		id, err = h.Instances.Start(ctx, Launch{Subnet: subnet, Token: token(h.Stack, subnet, r), Mode: r.Mode, Run: r.Run})
+		l := Launch{Subnet: subnet, Token: token(h.Stack, subnet, r), Mode: r.Mode, Run: r.Run}
+		if r.Mode == Plan || r.Mode == Check {
+			l.Request = r.ID
+		}
+		id, err = h.Instances.Start(ctx, l)
 		if err == nil {
 			return id, subnet, nil
 		}

@@ -80,7 +80,7 @@ type Answer struct {
 // Finding is one thing that a check looked at.
 type Finding struct {
 	End     string `json:"end"`    // source or destination
-	Right   string `json:"right"`  // reach, list, read, readTags, write, writeTags, multipart, delete, kms, ownership
+	Right   string `json:"right"`  // reach, list, read, readTags, write, writeTags, multipart, delete, kms, ownership, events
 	Result  string `json:"result"` // ok, denied or unknown
 	Message string `json:"message,omitempty"`
 	Remedy  string `json:"remedy,omitempty"`

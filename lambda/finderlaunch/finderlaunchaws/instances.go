@@ -57,6 +57,9 @@ func (e *EC2) Start(ctx context.Context, l finderlaunch.Launch) (string, error) 
 	if l.Run != "" {
 		tags = append(tags, types.Tag{Key: aws.String(wiring.TagRun), Value: &l.Run})
 	}
+	if l.Request != "" {
+		tags = append(tags, types.Tag{Key: aws.String(wiring.TagRequest), Value: &l.Request})
+	}
 	out, err := e.client.RunInstances(ctx, &ec2.RunInstancesInput{
 		LaunchTemplate: &types.LaunchTemplateSpecification{LaunchTemplateId: &e.o.LaunchTemplate, Version: &e.o.Version},
 		MinCount:       aws.Int32(1), MaxCount: aws.Int32(1), ClientToken: &l.Token,

@@ -187,7 +187,7 @@ func TestFinderBoots(t *testing.T) {
 	calls := s.calls()
 	for _, want := range []string{
 		"aws s3 cp --only-show-errors --region eu-west-1 s3://files/v1/engine /opt/dth/engine.new",
-		"engine --config ssm:/dth/task --check", "systemctl daemon-reload", "systemctl start dth-finder.service",
+		"engine --config ssm:/dth/task --check --no-probe", "systemctl daemon-reload", "systemctl start dth-finder.service",
 	} {
 		if !slices.Contains(calls, want) {
 			t.Errorf("%q was not called", want)
@@ -244,6 +244,9 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 		{map[string]string{"DthMode": "close", "DthRun": "next"}, " --close next"},
 		{map[string]string{"DthMode": "plan"}, " --plan"},
 		{map[string]string{"DthMode": "check"}, " --check"},
+		{map[string]string{"DthMode": "check", "DthRequest": "r-1"}, " --check --answer r-1"},
+		{map[string]string{"DthMode": "plan", "DthRequest": "r-2"}, " --plan --answer r-2"},
+		{map[string]string{"DthMode": "plan", "DthRequest": "x; reboot"}, ""},
 		{map[string]string{"DthMode": "close", "DthRun": "x; reboot"}, ""},
 		{map[string]string{"DthMode": "close", "DthRun": "x\nExecStart=/bin/sh"}, ""},
 	} {

@@ -92,6 +92,8 @@ const (
 	TagStack = "DataTransferHubStack" // name of the stack
 	TagMode  = "DthMode"              // pass, close, plan or check
 	TagRun   = "DthRun"               // id of the run; of mode close it may be next
+	// TagRequest is the id under which a plan or check is answered in the run table.
+	TagRequest = "DthRequest"
 )
 
 // Events on the default event bus.

@@ -28,19 +28,20 @@ holder=$(metadata meta-data/instance-id)
 tag() { metadata "meta-data/tags/instance/$1" 2>/dev/null || true; }
 mode=$(tag DthMode)
 run=$(tag DthRun)
-[[ $run =~ ^[A-Za-z0-9._-]*$ ]]
+request=$(tag DthRequest)
+[[ $run$request =~ ^[A-Za-z0-9._-]*$ ]]
 case $mode in
 close) task="--close $run" ;;
-plan | check) task="--$mode" ;;
+plan | check) task="--$mode${request:+ --answer $request}" ;;
 *) mode=pass task="--auto-scaling-group $group${run:+ --run-id $run}" ;;
 esac
 
 fetch
 
-# Both ends are looked at first, so that a stack that cannot work is refused with the reason. The pass is made anyway: it
+# Both ends are looked at first, without writing to them, so that a stack that cannot work is refused with the reason. The pass is made anyway: it
 # puts on record what is wrong.
 status=SUCCESS reason='The first finder runs.'
-if ! problems=$(AWS_REGION=$region "/opt/dth/$program" --config "$config" --check 2>&1 >/dev/null); then
+if ! problems=$(AWS_REGION=$region "/opt/dth/$program" --config "$config" --check --no-probe 2>&1 >/dev/null); then
     status=FAILURE
     reason=$(tr -c '[:alnum:] .,:;/()_=@*?&%+-' ' ' <<<"$problems" | cut -c 1-900)
 fi
