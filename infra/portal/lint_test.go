@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/lambda/api/schema"
 )
 
 // written puts a template into a file.
@@ -28,7 +29,7 @@ func TestLint(t *testing.T) {
 	}
 	regions := map[Variant][]string{Cognito: {"us-east-1", "eu-west-1"}, OpenID: {"us-east-1", "eu-west-1", "cn-north-1", "cn-northwest-1"}}
 	for name, form := range map[string]*kit.Published{"released": {BucketPrefix: "example", Version: "v0.0.0"}, "own": nil} {
-		for v, tmpl := range synth(t, form) {
+		for v, tmpl := range synthWith(t, form, API{schema.Text(), schema.Resolver()}) {
 			t.Run(name+" "+string(v), func(t *testing.T) {
 				args := append(append([]string{"--regions"}, regions[v]...), "--", written(t, v, tmpl))
 				if out, err := exec.Command(lint, args...).CombinedOutput(); err != nil {

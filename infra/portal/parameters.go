@@ -202,10 +202,11 @@ func (p *parameter) declare(s *kit.Stack) {
 // declareRules refuses, before anything is created, partitions that lack what a variant needs and parameters that do not fit
 // each other.
 func declareRules(s *kit.Stack, variant Variant) {
-	in := func(partition string) kit.Expression { return kit.Equals(kit.Ref("AWS::Partition"), &partition) }
-	china, given, empty := in("aws-cn"), kit.Given, func(name string) kit.Expression { return kit.Is(name, "") }
+	// Rules are known to take the pseudo parameter of the region; of that of the partition nobody says so.
+	in := func(regions ...string) kit.Expression { return kit.Contains(regions, "AWS::Region") }
+	china, given, empty := in("cn-north-1", "cn-northwest-1"), kit.Given, func(name string) kit.Expression { return kit.Is(name, "") }
 	s.Rule("NotInGovCloud", "AWS GovCloud (US) has no CloudFront and no AppSync, which the hub needs. Deploy the template of a plugin there, such as DataTransferS3Stack: it works without a hub.",
-		nil, kit.Not(in("aws-us-gov")))
+		nil, kit.Not(in("us-gov-east-1", "us-gov-west-1")))
 	if variant == Cognito {
 		s.Rule("NotInChina", "There are no Cognito user pools in China. Deploy DataTransferHub-openid there, with an OpenID Connect provider of your own.", nil, kit.Not(china))
 	} else {

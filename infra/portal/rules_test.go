@@ -11,7 +11,7 @@ import (
 
 // complete are parameters that each variant takes, with changes.
 func complete(tmpl *template, change map[string]string) map[string]string {
-	given := map[string]string{"AWS::Partition": "aws", "AWS::Region": "eu-west-1"}
+	given := map[string]string{"AWS::Region": "eu-west-1"}
 	for name, p := range tmpl.part("Parameters") {
 		given[name], _ = p.(object)["Default"].(string)
 	}
@@ -60,6 +60,8 @@ func holds(e any, given map[string]string) bool {
 			return text(values[0], given) == text(values[1], given)
 		case "Fn::Not":
 			return !holds(values[0], given)
+		case "Fn::Contains":
+			return slices.Contains(values[0].(list), any(text(values[1], given)))
 		case "Fn::And":
 			return !slices.ContainsFunc(values, func(e any) bool { return !holds(e, given) })
 		case "Fn::Or":
@@ -80,7 +82,7 @@ func text(v any, given map[string]string) string {
 
 func TestRules(t *testing.T) {
 	china := func(more map[string]string) map[string]string {
-		all := map[string]string{"AWS::Partition": "aws-cn", "AWS::Region": "cn-north-1"}
+		all := map[string]string{"AWS::Region": "cn-north-1"}
 		maps.Copy(all, more)
 		return all
 	}
@@ -93,8 +95,8 @@ func TestRules(t *testing.T) {
 	}{
 		{Cognito, nil, ""},
 		{OpenID, nil, ""},
-		{Cognito, map[string]string{"AWS::Partition": "aws-us-gov"}, "NotInGovCloud"},
-		{OpenID, map[string]string{"AWS::Partition": "aws-us-gov"}, "NotInGovCloud"},
+		{Cognito, map[string]string{"AWS::Region": "us-gov-west-1"}, "NotInGovCloud"},
+		{OpenID, map[string]string{"AWS::Region": "us-gov-east-1"}, "NotInGovCloud"},
 		{Cognito, china(certified), "NotInChina"},
 		{OpenID, china(nil), "DomainInChina"},
 		{OpenID, china(map[string]string{"DomainName": "transfer.example.cn"}), "DomainInChina"},

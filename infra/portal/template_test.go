@@ -49,15 +49,20 @@ func standIns(t *testing.T) kit.Assets {
 	return assets
 }
 
-// synth writes both variants once more.
+// synth writes both variants once more, with the sample schema.
 func synth(t *testing.T, published *kit.Published) map[Variant]*template {
+	t.Helper()
+	return synthWith(t, published, API{sampleSchema, schema.Resolver()})
+}
+
+func synthWith(t *testing.T, published *kit.Published, api API) map[Variant]*template {
 	t.Helper()
 	assets := standIns(t)
 	assets.Published = published
 	out := t.TempDir()
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, AnalyticsReporting: new(false), TreeMetadata: new(false)})
 	for _, v := range Variants() {
-		if _, err := New(app, assets, "v0.0.0", v, API{sampleSchema, schema.Resolver()}); err != nil {
+		if _, err := New(app, assets, "v0.0.0", v, api); err != nil {
 			t.Fatal(err)
 		}
 	}
