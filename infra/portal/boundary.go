@@ -28,10 +28,14 @@ func serviceBoundary() object {
 			"dynamodb:*", "events:*", "lambda:*", "sns:*", "sqs:*", "states:*",
 		}},
 		object{"Sid": "Data", "Effect": "Deny", "Resource": "*", "Action": []string{
-			"dynamodb:*Item", "dynamodb:PartiQL*", "dynamodb:Query", "dynamodb:Scan", "events:PutEvents", "kms:CreateGrant", "kms:Decrypt", "kms:Encrypt",
-			"kms:GenerateDataKey*", "kms:ReEncrypt*", "logs:FilterLogEvents", "logs:GetLog*", "logs:StartQuery", "sns:Publish", "sqs:ReceiveMessage", "sqs:SendMessage",
-			"states:StartExecution",
+			"dynamodb:*Item", "dynamodb:PartiQL*", "dynamodb:Query", "dynamodb:Scan", "events:PutEvents", "logs:FilterLogEvents", "logs:GetLogEvents",
+			"logs:GetLogRecord", "logs:StartQuery", "sns:Publish", "sqs:ReceiveMessage", "sqs:SendMessage", "states:StartExecution",
 		}},
+		// DynamoDB uses its key on behalf of who makes a table; nobody else does.
+		object{
+			"Sid": "Keys", "Effect": "Deny", "Resource": "*", "Condition": object{"Null": object{"kms:ViaService": "true"}},
+			"Action": []string{"kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"},
+		},
 	)
 }
 
@@ -54,7 +58,7 @@ func taskBoundary() object {
 		object{"Sid": "Plugins", "Effect": "Allow", "Action": pluginActions(), "Resource": "*"},
 		object{
 			"Sid": "Others", "Effect": "Deny", "Action": []string{"dynamodb:*", "iam:*", "lambda:*", "sqs:*", "states:StartExecution", "states:StopExecution"},
-			"NotResource": slices.Concat(ownNames("dynamodb", "sqs", "lambda", "states"), roles(), []*string{here("states", "execution:DataTransferHub-*"), kit.Sub("arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/" + tasks + "/index/*")}),
+			"NotResource": slices.Concat(ownNames("dynamodb", "sqs", "lambda", "states"), roles(), []*string{here("states", "execution:DataTransferHub-*")}),
 		},
 	)
 }

@@ -15,9 +15,13 @@ func (b *builder) function(name string) kit.Lambda {
 	for _, variable := range l.Environment {
 		own[variable] = b.environment(variable)
 	}
+	rights := b.rights(slices.Concat(policy.Lambda(l.Name), policy.Front(l.Name, b.variant == Cognito)))
+	if name == wiring.Mirror { // Lambda sends what the function failed at, as the function
+		rights = append(rights, kit.Statement{Sid: "LostNews", Actions: []string{"sqs:SendMessage"}, Resources: []*string{kit.Sub("${LostNews.Arn}")}})
+	}
 	return b.s.Function(l.ID, kit.Function{
 		Name: l.Name, Description: l.Description, Memory: l.Memory, Timeout: l.Timeout, Environment: own,
-		LogGroup: kit.Sub(logPrefix + l.Name), LogDays: kit.Number("LogRetentionDays"), Rights: b.rights(slices.Concat(policy.Lambda(l.Name), policy.Front(l.Name, b.variant == Cognito))),
+		LogGroup: kit.Sub(logPrefix + l.Name), LogDays: kit.Number("LogRetentionDays"), Rights: rights,
 	})
 }
 

@@ -120,6 +120,12 @@ func (s *statement) about(c call) bool {
 	}
 	for operator, keys := range s.conditions {
 		for key, values := range keys {
+			if operator == "Null" {
+				if _, given := c.context[key]; given == (values[0] == "true") {
+					return false
+				}
+				continue
+			}
 			equal := fits(values, c.context[key]) && c.context[key] != ""
 			if strings.HasPrefix(operator, "StringNot") == equal {
 				return false
@@ -148,7 +154,7 @@ var unnamed = []string{
 	"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
 	"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
-	"cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:ListDashboards", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "kms:ListAliases", "kms:ListKeys", "kms:CreateKey",
+	"cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:ListDashboards", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "kms:ListAliases", "kms:ListKeys", "kms:CreateKey", "kms:TagResource",
 }
 
 func TestRolesNameWhatTheyUse(t *testing.T) {
@@ -288,6 +294,27 @@ func TestServiceRoleMakesThePlugins(t *testing.T) {
 					t.Errorf("%s: the boundary does not allow %s on %s", kind, action, made.resource)
 				}
 			}
+		}
+	})
+}
+
+// The boundary takes away nothing of what the role's own policies say.
+func TestServiceBoundaryFitsTheRole(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		boundary := read(tmpl.properties("ServiceBoundary")["PolicyDocument"])
+		for _, s := range tmpl.statements("ServiceRole") {
+			for _, action := range s.actions {
+				for _, resource := range s.resources {
+					if c := (call{action, strings.ReplaceAll(resource, "*", "1"), taskContext()}); !allowed(boundary, c) {
+						t.Errorf("%s: %s on %s is refused", s.sid, action, c.resource)
+					}
+				}
+			}
+		}
+		via := taskContext()
+		via["kms:ViaService"] = "dynamodb.eu-west-1.amazonaws.com"
+		if !allowed(boundary, call{"kms:CreateGrant", "arn:aws:kms" + account + "key/1", via}) {
+			t.Error("tables cannot be encrypted")
 		}
 	})
 }

@@ -15,7 +15,7 @@ func (b *builder) stackRights() {
 	b.s.Resource("ServiceBoundary", "AWS::IAM::ManagedPolicy", object{
 		"Description": "Keeps Data Transfer Hub's service role from whatever plugins do not need", "PolicyDocument": serviceBoundary(),
 	})
-	b.s.Role("ServiceRole", "CloudFormation makes the stacks of Data Transfer Hub tasks as this role", "cloudformation", kit.OwnAccount(), b.serviceRights()).
+	b.s.Role("ServiceRole", "CloudFormation makes the stacks of Data Transfer Hub tasks as this role", "cloudformation", nil, b.serviceRights()).
 		SetPermissionsBoundary(kit.Ref("ServiceBoundary"))
 }
 

@@ -26,7 +26,7 @@ func (b *builder) serviceRights() []kit.Statement {
 	all = append(all, b.roleRights()...)
 	all = append(all, networkRights()...)
 	return append(all,
-		kit.Statement{Sid: "MakeKeys", Actions: []string{"kms:CreateKey"}, Resources: everything(), Conditions: ofTask("RequestTag")},
+		kit.Statement{Sid: "MakeKeys", Actions: []string{"kms:CreateKey", "kms:TagResource"}, Resources: everything(), Conditions: ofTask("RequestTag")},
 		kit.Statement{Sid: "Keys", Actions: keys(), Resources: []*string{here("kms", "key/*")}, Conditions: ofTask("ResourceTag")},
 		kit.Statement{Sid: "Code", Actions: []string{"s3:GetObject"}, Resources: b.texts([]string{"arn:${AWS::Partition}:s3:::${" + policy.AssetsPrefix + "}-${AWS::Region}/data-transfer-hub/*"})},
 		kit.Statement{Sid: "Images", Actions: []string{"ssm:GetParameters"}, Resources: []*string{kit.Sub("arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/*")}},
