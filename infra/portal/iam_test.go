@@ -97,6 +97,10 @@ func (t *template) statements(role string) (all []statement) {
 	for _, p := range t.properties(role)["Policies"].(list) {
 		all = append(all, read(p.(object)["PolicyDocument"])...)
 	}
+	attached, _ := t.properties(role)["ManagedPolicyArns"].(list)
+	for _, p := range attached {
+		all = append(all, read(t.properties(p.(object)["Ref"].(string))["PolicyDocument"])...)
+	}
 	return all
 }
 

@@ -1,6 +1,10 @@
 package portal
 
-import "github.com/datatransferhub/dth/infra/kit"
+import (
+	"strconv"
+
+	"github.com/datatransferhub/dth/infra/kit"
+)
 
 // The names of what tasks have begin so: CloudFormation puts the stack's name in front of those that it makes up.
 const tasks = "DTH-t-*"
@@ -15,8 +19,27 @@ func (b *builder) stackRights() {
 	b.s.Resource("ServiceBoundary", "AWS::IAM::ManagedPolicy", object{
 		"Description": "Keeps Data Transfer Hub's service role from whatever plugins do not need", "PolicyDocument": serviceBoundary(),
 	})
-	b.s.Role("ServiceRole", "CloudFormation makes the stacks of Data Transfer Hub tasks as this role", "cloudformation", nil, b.serviceRights()).
-		SetPermissionsBoundary(kit.Ref("ServiceBoundary"))
+	role := b.s.Role("ServiceRole", "CloudFormation makes the stacks of Data Transfer Hub tasks as this role", "cloudformation", nil, b.serviceRights())
+	role.SetPermissionsBoundary(kit.Ref("ServiceBoundary"))
+	role.SetManagedPolicyArns(b.familyRights())
+}
+
+// familyRights are the rights on families of resources. They are more than fit into a role, so they are policies of their own.
+func (b *builder) familyRights() *[]*string {
+	var policies []*string
+	all := families()
+	for i, part := range [][]family{all[:len(all)/2], all[len(all)/2:]} {
+		id := "ServiceRights" + strconv.Itoa(i+1)
+		var statements []kit.Statement
+		for _, f := range part {
+			statements = append(statements, kit.Statement{Sid: f.sid, Actions: f.actions, Resources: f.resources})
+		}
+		b.s.Resource(id, "AWS::IAM::ManagedPolicy", object{
+			"Description": "What CloudFormation needs for Data Transfer Hub tasks", "PolicyDocument": kit.Policy(statements),
+		})
+		policies = append(policies, kit.Ref(id))
+	}
+	return &policies
 }
 
 // here begins an ARN of this region and account.

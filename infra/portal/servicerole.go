@@ -14,12 +14,9 @@ func ofTask(tag string) map[string]map[string][]*string {
 	return map[string]map[string][]*string{"StringLike": {"aws:" + tag + "/" + wiring.TagTask: {new(wiring.TaskIDs + "*")}}}
 }
 
-// serviceRights are what CloudFormation needs for the plugins' templates.
+// serviceRights are what CloudFormation needs for the plugins' templates beside the rights on families of resources.
 func (b *builder) serviceRights() []kit.Statement {
 	var all []kit.Statement
-	for _, f := range families() {
-		all = append(all, kit.Statement{Sid: f.sid, Actions: f.actions, Resources: f.resources})
-	}
 	for _, f := range unnamedRights() {
 		all = append(all, kit.Statement{Sid: f.sid, Actions: f.actions, Resources: everything()})
 	}
