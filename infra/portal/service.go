@@ -2,6 +2,7 @@ package portal
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/datatransferhub/dth/infra/kit"
 )
@@ -73,6 +74,15 @@ func families() []family {
 		{"Queues", []*string{here("sqs", tasks)}, []string{
 			"sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueAttributes", "sqs:SetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:TagQueue", "sqs:UntagQueue",
 		}},
+		{"Buckets", buckets(), []string{
+			"s3:CreateBucket", "s3:DeleteBucket", "s3:PutEncryptionConfiguration", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging",
+			"s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy",
+			// What CloudFormation looks at of a bucket, whatever the template says of it.
+			"s3:GetAccelerateConfiguration", "s3:GetAnalyticsConfiguration", "s3:GetBucketCORS", "s3:GetBucketLogging", "s3:GetBucketNotification",
+			"s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging", "s3:GetBucketVersioning",
+			"s3:GetBucketWebsite", "s3:GetEncryptionConfiguration", "s3:GetIntelligentTieringConfiguration", "s3:GetInventoryConfiguration", "s3:GetLifecycleConfiguration",
+			"s3:GetMetricsConfiguration", "s3:GetReplicationConfiguration",
+		}},
 		{"Functions", []*string{here("lambda", "function:"+tasks)}, []string{
 			"lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:UpdateFunctionCode",
 			"lambda:UpdateFunctionConfiguration", "lambda:GetFunctionCodeSigningConfig", "lambda:GetFunctionRecursionConfig", "lambda:GetRuntimeManagementConfig",
@@ -113,6 +123,11 @@ func families() []family {
 			"iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UpdateAssumeRolePolicy", "iam:TagRole", "iam:UntagRole",
 		}},
 	}
+}
+
+// buckets are those of tasks. CloudFormation makes their names of a stack's, in lower case.
+func buckets() []*string {
+	return []*string{kit.Sub("arn:${AWS::Partition}:s3:::" + strings.ToLower(tasks))}
 }
 
 // bounded are the actions that give a role its rights. They need the boundary of tasks on it.
