@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/datatransferhub/dth/lambda/control/controlaws"
 	"github.com/datatransferhub/dth/lambda/finderlaunch/finderlaunchaws"
 	"github.com/datatransferhub/dth/lambda/monitor/monitoraws"
 	"github.com/datatransferhub/dth/lambda/s3events/s3eventsaws"
@@ -38,10 +39,12 @@ func declared() map[string][]string {
 	start, look, end, bus := finderlaunchaws.Actions()
 	events, launcher := monitoraws.Actions()
 	parameter, object, lists := taskconfigaws.Actions()
+	rule, group, asks := controlaws.Actions()
 	list, stop, find, terminate := stackguardaws.Actions()
 	return map[string][]string{
 		"cmd/internal/logaws":                 nil, // opens what follows
 		"worker/logship/logshipaws":           logshipaws.Actions(),
+		"lambda/control/controlaws":           all(rule, group, asks),
 		"lambda/finderlaunch/finderlaunchaws": all(start, look, end, bus),
 		"lambda/monitor/monitoraws":           all(events, launcher),
 		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),
@@ -103,6 +106,14 @@ func actors() []actor {
 				"worker/store/storeaws": {"s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"},
 			},
 			beside: become,
+		},
+		{
+			program: "lambda/control/main", policy: policy.Lambda(wiring.Control),
+			uses: map[string][]string{
+				"plugins/s3/configaws": configuration, "worker/queue/queueaws": queueaws.SenderActions(),
+				"worker/ledger/ledgeraws":             {"dynamodb:BatchGetItem", "dynamodb:Query"},
+				"lambda/finderlaunch/finderlaunchaws": {"events:PutEvents"},
+			},
 		},
 		{program: "lambda/taskconfig/main", policy: policy.Lambda(wiring.TaskConfig)},
 		{

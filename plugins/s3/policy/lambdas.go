@@ -5,6 +5,7 @@ import (
 
 	"github.com/datatransferhub/dth/plugins/s3/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
+	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
@@ -46,8 +47,26 @@ func Lambda(name string) []Statement {
 			bus(),
 			{Sid: "Finder", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{"${FinderLaunchFunction.Arn}"}},
 		}
+	case wiring.Control:
+		return steer()
 	}
 	return nil
+}
+
+// steer lets the Lambda switch the task's schedule and set the limits of its workers, read what failed and queue it again, and
+// have finders started.
+func steer() []Statement {
+	return slices.Concat(configuration(), []Statement{
+		{Sid: "Queue", Actions: queueaws.SenderActions(), Resources: []string{"${Queue.Arn}"}},
+		{Sid: "Ledger", Actions: []string{"dynamodb:BatchGetItem"}, Resources: []string{"${Ledger.Arn}"}},
+		{Sid: "LedgerFailures", Actions: []string{"dynamodb:Query"}, Resources: []string{"${Ledger.Arn}/index/Failures"}},
+		{Sid: "Runs", Actions: runaws.Actions(), Resources: []string{"${RunTable.Arn}"}},
+		bus(),
+		{Sid: "Finder", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{"${FinderLaunchFunction.Arn}"}},
+		{Sid: "LookAtWorkers", Actions: first(fleetaws.Actions()), Resources: []string{"*"}}, // it takes no resource
+		{Sid: "Workers", Actions: append(second(fleetaws.Actions()), "autoscaling:UpdateAutoScalingGroup"), Resources: []string{workersArn}},
+		{Sid: "Schedule", When: Scheduled, Actions: []string{"events:EnableRule", "events:DisableRule"}, Resources: []string{"${Schedule.Arn}"}},
+	})
 }
 
 // Machine returns the rights of a state machine beside its log and traces: it calls its Lambda, by logical id, and goes on in

@@ -54,10 +54,12 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 	}
 	b.queues.declarePolicies(s, b.c)
 	b.rights = newRights(s, map[string]kit.File{policy.FinderEngine: b.engines[finderProgram], policy.WorkerEngine: b.engines[workerProgram]})
+	b.rights.when[policy.Scheduled] = b.c.scheduled
 	b.environment = map[string]*string{
 		wiring.EnvStack: kit.Ref("AWS::StackName"), wiring.EnvStackID: kit.Ref("AWS::StackId"),
 		wiring.EnvConfiguration: kit.Sub(configuration),
 		wiring.EnvQueue:         b.queues.main.Ref(), wiring.EnvRuns: b.tables.runs.Ref(),
+		wiring.EnvLedger: b.tables.ledger.Ref(), wiring.EnvWorkers: kit.Sub(workersName),
 		wiring.EnvSubnets: kit.JoinList(",", "ec2Subnets"), wiring.EnvSecurityGroup: b.network.AttrGroupId(), wiring.EnvPublicAddress: kit.Ref("assignPublicIp"),
 	}
 	b.build(handedOver(s, parameters))
@@ -80,6 +82,8 @@ func (b *builder) build(parameters map[string]any) {
 	monitor := b.machine("Monitor", wiring.Monitor, policy.MonitorName, workflow.Monitor())
 	workers := b.workers(config)
 	schedule := newSchedule(b.s, b.c, launch)
+	b.environment[wiring.EnvSchedule] = b.c.scheduled.Choose(schedule.Ref(), new(""))
+	control := b.function(wiring.Control)
 	guard := newGuard(b.s, b.function(wiring.StackGuard), []*string{controller.Ref(), monitor.Ref()},
 		b.network, finder, b.tables.ledger, b.tables.runs, b.queues.main, config)
 	// What begins work is made after the guard, and so is gone before the guard tidies up.
@@ -92,7 +96,7 @@ func (b *builder) build(parameters map[string]any) {
 	scale(b.s, workers, b.queues.main)
 	watch(b.s, topic.Ref(), b.queues, map[string]*string{"Controller": controller.Ref(), "Monitor": monitor.Ref()})
 	dashboard := newDashboard(b.s, b.queues, workers.Ref())
-	b.outputs(topic.Ref(), controller.Ref(), monitor.Ref(), workers.Ref(), dashboard.Ref())
+	b.outputs(topic.Ref(), controller.Ref(), monitor.Ref(), workers.Ref(), dashboard.Ref(), control.Function.Ref())
 }
 
 // machine makes the state machine that calls a Lambda.
@@ -107,7 +111,7 @@ func (b *builder) machine(id, lambda, name, definition string) awsstepfunctions.
 }
 
 // outputs tells people and the hub what the stack made. Their names stay.
-func (b *builder) outputs(topic, controller, monitor, workers, dashboard *string) {
+func (b *builder) outputs(topic, controller, monitor, workers, dashboard, control *string) {
 	for _, o := range []struct {
 		id, description string
 		value           *string
@@ -120,6 +124,7 @@ func (b *builder) outputs(topic, controller, monitor, workers, dashboard *string
 		{"TopicArn", "Topic of the alarms", topic},
 		{"ControllerArn", "State machine that looks after large uploads", controller},
 		{"MonitorArn", "State machine that closes runs", monitor},
+		{"ControlFunction", "Lambda that steers the task; see the guide on steering a task", control},
 		{"ConfigurationName", "SSM parameter with the configuration of finder and workers", kit.Sub(configuration)},
 		{"FinderLogGroup", "Log group of finders", kit.Sub(logPrefix + "finder")},
 		{"WorkerLogGroup", "Log group of workers", kit.Sub(logPrefix + "worker")},

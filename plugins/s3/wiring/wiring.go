@@ -12,6 +12,7 @@ const (
 	S3Events     = "s3events"     // subscribes the queue to the source bucket
 	Multipart    = "multipart"    // one look of the controller at all open uploads
 	Monitor      = "monitor"      // one look of the monitor at the runs
+	Control      = "control"      // steers the task
 )
 
 // The environment that Lambdas read.
@@ -27,6 +28,9 @@ const (
 	EnvSecurityGroup  = "SECURITY_GROUP"  // of the instances
 	EnvPublicAddress  = "PUBLIC_ADDRESS"  // true or false
 	EnvFinderLaunch   = "LAUNCH_FUNCTION" // name of the function that starts finders
+	EnvLedger         = "LEDGER_TABLE"    // name
+	EnvWorkers        = "WORKERS_GROUP"   // name of the Auto Scaling group
+	EnvSchedule       = "SCHEDULE_RULE"   // name of the schedule's rule; empty when the task has none
 )
 
 // Lambda is one of them.
@@ -51,6 +55,10 @@ func Lambdas() []Lambda {
 		{"S3EventsFunction", S3Events, "Subscribes the queue to the source bucket", 128, 2 * time.Minute, []string{EnvStack, EnvConfiguration}},
 		{"MultipartFunction", Multipart, "Looks after open uploads", 256, 5 * time.Minute, []string{EnvStack, EnvQueue, EnvRuns}},
 		{"MonitorFunction", Monitor, "Waits for runs to drain and has them closed", 256, 5 * time.Minute, []string{EnvStack, EnvStackID, EnvQueue, EnvRuns, EnvFinderLaunch}},
+		{
+			"SteerFunction", Control, "Steers a Data Transfer Hub task: pause, resume, run, retry, check, plan, answer", 256, 15 * time.Minute,
+			[]string{EnvStack, EnvStackID, EnvConfiguration, EnvQueue, EnvRuns, EnvLedger, EnvFinderLaunch, EnvWorkers, EnvSchedule},
+		},
 	}
 }
 
