@@ -20,6 +20,8 @@ type Invoke func(function string, payload []byte) ([]byte, error)
 // Workflows is a server that executes state machines, with the Lambdas that it invokes in this process.
 type Workflows struct {
 	*Server
+	// Front is the address that answers for Lambdas, too: calls that do not come from state machines go there.
+	Front string
 	front *http.Server
 	dir   string
 
@@ -61,6 +63,7 @@ func StartWorkflows() (*Workflows, error) {
 		return nil, errors.Join(err, w.Stop())
 	}
 	port := listener.Addr().(*net.TCPAddr).Port
+	w.Front = "http://" + listener.Addr().String()
 	w.Server, err = start(fmt.Sprintf("MOTO_PORT=%d", port), "PYTHONPATH="+dir)
 	if err != nil {
 		_ = listener.Close()

@@ -48,7 +48,7 @@ const (
 	PrefixesObject When = "PrefixesObject"
 	IncludeObject  When = "IncludeObject"
 	ExcludeObject  When = "ExcludeObject"
-	Scheduled      When = "Scheduled" // the task has a schedule
+	Scheduled      When = "HasSchedule" // the task has a schedule
 )
 
 // The names in resources that the template computes; all others are its resources and parameters.
