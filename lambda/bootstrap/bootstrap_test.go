@@ -171,6 +171,22 @@ func TestCustomResources(t *testing.T) {
 	}
 }
 
+// The task's door refuses in words, and answers from the run table.
+func TestControl(t *testing.T) {
+	aws := awssim.Run(t, awssim.Options{})
+	q := aws.CreateQueue("objects", awssim.QueueOptions{})
+	aws.CreateTable("runs", awssim.Index{Hash: "PK", Range: "SK"}, nil)
+	env := []string{
+		"AWS_ENDPOINT_URL=" + aws.URL(), wiring.EnvQueue + "=" + q.URL(), wiring.EnvRuns + "=runs", wiring.EnvLedger + "=ledger", wiring.EnvFinderLaunch + "=launch", wiring.EnvWorkers + "=w",
+	}
+	if answer, failed := invoke(t, wiring.Control, `{"operation":"answer","request":"r-1"}`, env...); failed || !strings.Contains(answer, `"operation":"answer"`) {
+		t.Errorf("answered %s", answer)
+	}
+	if answer, failed := invoke(t, wiring.Control, `{"operation":"stop","request":"r-1"}`, env...); !failed || !strings.Contains(answer, `"Refusal"`) || !strings.Contains(answer, "pause, resume") {
+		t.Errorf("answered %s", answer)
+	}
+}
+
 func TestFinderLaunchRefusesWhatItCannotRead(t *testing.T) {
 	if answer, failed := invoke(t, wiring.FinderLaunch, `{"mode":"copy","id":"x"}`, wiring.EnvRuns+"=runs"); !failed || !strings.Contains(answer, "pass, close, plan and check") {
 		t.Errorf("answered %s", answer)

@@ -35,6 +35,8 @@ const (
 	// silence is how long a run may be without its finder until another finder goes on with it: a schedule may tick in between,
 	// and a task that has none has nobody else to do so.
 	silence = 30 * time.Minute
+	// retrying is how long failed objects may take to be queued again, by as many calls as Lambda makes.
+	retrying = 2 * time.Hour
 	// maxResumes is how often that is tried.
 	maxResumes = 5
 	// tellEvery is how often the progress of a run is told of.
@@ -259,6 +261,12 @@ func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open,
 	if l.paused {
 		o.Quiet, o.Silent = 0, time.Time{}
 		return o, nil
+	}
+	if r.State == run.Finding && r.OfRetry() {
+		if now.Sub(r.Started) < retrying {
+			return o, nil
+		}
+		return o, l.giveUp(ctx, r, now, "the retry broke off before all of its objects were queued; ask for another one")
 	}
 	if r.State == run.Finding && !r.OfEvents() {
 		return l.finding(ctx, r, o, now)

@@ -75,14 +75,14 @@ type actor struct {
 }
 
 func actors() []actor {
-	reader, comparer := storeaws.ReaderRights(), storeaws.ComparerRights()
+	reader, comparer, writer := storeaws.ReaderRights(), storeaws.ComparerRights(), storeaws.WriterRights()
 	return []actor{
 		{
 			program: "cmd/jobfinder", policy: policy.Finder(),
 			uses: map[string][]string{
-				"worker/store/storeaws": all(reader.Bucket, reader.Objects, comparer.Bucket, comparer.Objects, []string{"s3:PutObject"}), // of reports
+				"worker/store/storeaws": all(reader.Bucket, reader.Objects, comparer.Bucket, comparer.Objects, writer.Bucket, writer.Objects), // of reports and checks
 			},
-			beside: all(become, []string{"cloudwatch:PutMetricData"}), // the instance's script raises an alarm
+			beside: all(become, []string{"cloudwatch:PutMetricData", "kms:Decrypt", "kms:GenerateDataKey"}), // the instance's script raises an alarm
 		},
 		{
 			program: "cmd/jobworker", policy: policy.Worker(),
@@ -110,7 +110,7 @@ func actors() []actor {
 		{
 			program: "lambda/control/main", policy: policy.Lambda(wiring.Control),
 			uses: map[string][]string{
-				"plugins/s3/configaws": configuration, "worker/queue/queueaws": queueaws.SenderActions(),
+				"worker/queue/queueaws":               queueaws.SenderActions(),
 				"worker/ledger/ledgeraws":             {"dynamodb:BatchGetItem", "dynamodb:Query"},
 				"lambda/finderlaunch/finderlaunchaws": {"events:PutEvents"},
 			},

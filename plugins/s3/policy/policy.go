@@ -13,6 +13,7 @@ import (
 	"github.com/datatransferhub/dth/worker/metrics"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/notice/noticeaws"
+	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
@@ -84,14 +85,14 @@ const (
 func first(a, _ []string) []string  { return a }
 func second(_, b []string) []string { return b }
 
-// Finder returns the rights of the finder: it reads both ends, and writes messages and records.
+// Finder returns the rights of the finder: it reads both ends, and writes messages, records and the object of a check.
 func Finder() []Statement {
 	return slices.Concat(
 		[]Statement{
 			{Sid: "Queue", Actions: queueaws.SenderActions(), Resources: []string{"${Queue.Arn}"}},
 			{Sid: "DeadLetters", Actions: queueaws.Actions(), Resources: []string{"${DeadLetterQueue.Arn}"}},
 		},
-		records(), program(FinderEngine, FinderLogs), sourceIdentity(), destinationIdentity(), readSource(), prefixList(),
+		records(), program(FinderEngine, FinderLogs), sourceIdentity(), destinationIdentity(), readSource(), prefixList(), probeDestination(),
 		[]Statement{
 			{
 				Sid: "ReadDestination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
@@ -181,11 +182,7 @@ func prefixList() []Statement {
 }
 
 func writeDestination() []Statement {
-	use := []string{"kms:GenerateDataKey", "kms:Decrypt"}
-	// S3 alone uses the key for the worker. Its name ends as the partition's services do.
-	// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
-	viaS3 := map[string][]string{"kms:ViaService": {"s3.${" + DestinationRegion + "}.*"}}
-	return []Statement{
+	return append([]Statement{
 		{
 			Sid: "Destination", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"},
 			Actions: storeaws.WriterRights().Bucket,
@@ -194,6 +191,29 @@ func writeDestination() []Statement {
 			Sid: "DestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"},
 			Actions: storeaws.WriterRights().Objects,
 		},
+	}, useKey()...)
+}
+
+// probeDestination lets a check use each right of a worker on the one object that it writes and removes.
+func probeDestination() []Statement {
+	rights := storeaws.WriterRights()
+	return append([]Statement{
+		{
+			Sid: "CheckUploads", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}"}, Actions: []string{"s3:ListBucketMultipartUploads"},
+		},
+		{
+			Sid: "CheckObject", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/*" + preflight.ProbeName}, Actions: rights.Objects,
+		},
+	}, useKey()...)
+}
+
+// useKey lets S3 use the key that the task names.
+func useKey() []Statement {
+	use := []string{"kms:GenerateDataKey", "kms:Decrypt"}
+	// S3 alone uses the key for the actor. Its name ends as the partition's services do.
+	// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+	viaS3 := map[string][]string{"kms:ViaService": {"s3.${" + DestinationRegion + "}.*"}}
+	return []Statement{
 		{
 			Sid: "DestinationKey", When: DestinationKey, Actions: use, Resources: []string{"${" + DestinationKeyArn + "}"},
 			Conditions: map[string]map[string][]string{"StringLike": viaS3},
