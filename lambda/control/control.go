@@ -266,6 +266,9 @@ func (h *Handler) retry(ctx context.Context, r Request, reply *Reply) error {
 		return err
 	}
 	reply.Run, reply.State, reply.Queued = made.ID, made.State, made.Finder.Queued
+	if made.State == run.Failed {
+		return refuse("retry %s: %s", made.ID, made.Error)
+	}
 	if made.State == run.Finding {
 		return fmt.Errorf("retry %s has more objects than one call queues; send the same request again, it goes on", made.ID)
 	}

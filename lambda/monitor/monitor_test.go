@@ -264,6 +264,23 @@ func TestAFinderThatDied(t *testing.T) {
 	}
 }
 
+// A retry needs no finder: none is started for it, and one that broke off is given up.
+func TestARetryThatBrokeOff(t *testing.T) {
+	w := newWatch(t)
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "again", Trigger: run.TriggerRetry, State: run.Finding, Started: w.now}))
+	w.looks(120)
+	w.expect("told while it queues", w.told[:1], "RunStarted again FINDING")
+	for range 2 {
+		a, err := w.h.Handle(t.Context(), w.state)
+		must(t, err)
+		w.state, w.now = a.Execution, w.now.Add(time.Minute)
+	}
+	w.expect("resumed", w.resumed)
+	if r, err := w.runs.Get(t.Context(), "again"); err != nil || r.State != run.Failed || !strings.Contains(r.Error, "ask for another") || w.told[len(w.told)-1] != "RunClosed again FAILED" {
+		t.Errorf("the run is %+v, %v; told %q", r, err, w.told)
+	}
+}
+
 // While the task is paused its runs wait: no finder is started for them, and none counts as silent.
 func TestAPause(t *testing.T) {
 	w := newWatch(t)

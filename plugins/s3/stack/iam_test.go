@@ -102,13 +102,18 @@ func TestRolesNameWhatTheyUse(t *testing.T) {
 	}
 }
 
-// Writing at the destination is allowed below its prefix alone, and only to workers.
+// Writing at the destination is allowed below its prefix alone, and only to workers; a check of the finder may write its one
+// object.
 func TestOnlyWorkersWriteOnlyTheDestination(t *testing.T) {
 	tmpl := released(t)
 	const below = `"Fn::Sub":["arn:${AWS::Partition}:s3:::${destBucket}/${DestinationKeys}",{"DestinationKeys":{"Fn::GetAtt":["Configuration","DestinationKeys"]}}]`
+	const checked = `[{"Fn::Sub":"arn:${AWS::Partition}:s3:::${destBucket}/*.data-transfer-hub-check"}]`
 	for _, role := range tmpl.of("AWS::IAM::Role") {
 		for _, s := range tmpl.statements(role) {
 			text, _ := json.Marshal(s.resources)
+			if role == "FinderRole" && s.sid == "CheckObject" && string(text) == checked {
+				continue
+			}
 			for _, action := range []string{"s3:PutObject", "s3:DeleteObject", "s3:PutObjectAcl", "s3:PutObjectTagging"} {
 				if slices.Contains(s.actions, action) && !(role == "WorkerRole" && len(s.resources) == 1 && strings.Contains(string(text), below)) && s.sid != "Reports" && !(role == "TaskConfigFunctionRole" && s.sid == "LongConfiguration") {
 					t.Errorf("%s: %s: %s on %s", role, s.sid, action, text)
