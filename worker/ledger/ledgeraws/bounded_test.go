@@ -31,7 +31,7 @@ func TestPagesOfFailuresCostTheSameEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	const objects, page = 4_000, 100
+	const objects, page = 2_000, 100
 	var writers sync.WaitGroup
 	for w := range 8 {
 		writers.Go(func() {
