@@ -156,7 +156,8 @@ func TestLocalBadInput(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "give --tasks FILE or --sample"},
+		{[]string{"--once"}, "give --tasks FILE"},
+		{[]string{"--check"}, "give --tasks FILE"},
 		{[]string{"--tasks", filepath.Join(dir, "none")}, "no such file"},
 		{[]string{"--tasks", bad}, "destBucket"},
 		{[]string{"--sample", "--every", "1ms"}, "1s or more"},

@@ -39,8 +39,13 @@ type Report interface {
 	Discard()
 }
 
+// quiet is how long after its last outcome a run of which more is settled than its finder knows of has nothing in a queue that
+// other work keeps busy: a message is out of sight for fifteen minutes at a time, after a crash as after a failure.
+const quiet = 35 * time.Minute
+
 // Drained reports why a run cannot be closed yet; "" when it can: its finder is through, all that it queued is settled,
-// and no upload is open. A queue is no proof by itself: its numbers are estimates, and events keep it busy.
+// and no upload is open. A queue is no proof by itself: its numbers are estimates, and events keep it busy. Where a finder broke
+// off and another went on, the number of what was queued is no proof either: then both have to agree.
 func Drained(ctx context.Context, c Config, runID string) (why string, err error) {
 	r, err := c.Runs.Get(ctx, runID)
 	if err != nil {
@@ -53,12 +58,13 @@ func Drained(ctx context.Context, c Config, runID string) (why string, err error
 	if err != nil {
 		return "", err
 	}
-	if settled := run.Settled(counters); settled < r.Finder.Queued {
+	if settled := run.Settled(counters); settled < r.Finder.Queued || r.Continued {
 		depth, err := c.Queue.Depth(ctx)
 		if err != nil {
 			return "", err
 		}
-		if depth.Visible+depth.InFlight+depth.Delayed > 0 {
+		idle := settled >= r.Finder.Queued && time.Since(lastSign(&r, counters)) > quiet
+		if depth.Visible+depth.InFlight+depth.Delayed > 0 && !idle {
 			return fmt.Sprintf("%d of %d queued objects are settled", settled, r.Finder.Queued), nil
 		}
 	}
@@ -75,6 +81,14 @@ func Drained(ctx context.Context, c Config, runID string) (why string, err error
 		}
 	}
 	return "", nil
+}
+
+// lastSign is when a run was last heard of: by its finder, or by an outcome.
+func lastSign(r *run.Run, counters []run.Counters) time.Time {
+	if told := run.Total(counters).Updated; told.After(r.Found) {
+		return told
+	}
+	return r.Found
 }
 
 // NotDrainedError says that a run cannot be closed yet.

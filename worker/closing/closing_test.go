@@ -318,3 +318,35 @@ func TestReportFiles(t *testing.T) {
 		}
 	}
 }
+
+// A finder broke off after it had queued more than its checkpoint says; the next one found what was copied meanwhile in place. Then
+// as many outcomes as it knows of are no sign that nothing waits.
+func TestContinuedRunWaitsForItsQueue(t *testing.T) {
+	for name, c := range map[string]struct {
+		run     run.Run
+		updated time.Duration // since the last outcome
+		waiting int
+		closes  bool
+	}{
+		"nothing waits":                {run.Run{Continued: true}, time.Second, 0, true},
+		"something waits":              {run.Run{Continued: true}, time.Second, 1, false},
+		"others' work waits, for long": {run.Run{Continued: true}, time.Hour, 1, true},
+		"one finder made it":           {run.Run{}, time.Second, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := embedded(t)
+			at := time.Now().UTC().Add(-c.updated)
+			c.run.ID, c.run.State, c.run.Started, c.run.Found, c.run.Finder.Queued = "one", run.Copying, at, at, 2
+			must(t, r.runs.Create(t.Context(), c.run))
+			must(t, r.runs.PutCounters(t.Context(), "one", run.Counters{Worker: "w", Seq: 3, Outcomes: map[string]run.Tally{"DONE:stream": {Objects: 3}}, Updated: at}))
+			for range c.waiting {
+				must(t, r.queue.Send(t.Context(), []string{"message"}))
+			}
+			why, err := closing.Drained(t.Context(), closing.Config{Runs: r.runs, Queue: r.queue}, "one")
+			must(t, err)
+			if (why == "") != c.closes {
+				t.Errorf("it cannot be closed because %q", why)
+			}
+		})
+	}
+}

@@ -143,7 +143,7 @@ func (p *pass) resume(ctx context.Context) (run.Run, error) {
 	if p.from, err = p.Runs.Checkpoint(ctx, p.run.ID); err != nil {
 		return p.run, err
 	}
-	p.run.Version = p.Version
+	p.run.Version, p.run.Continued = p.Version, true
 	p.Log.Info("pass goes on", "run", p.run.ID, "version", p.Version, "checkpoint", len(p.from) > 0)
 	return p.make(ctx)
 }

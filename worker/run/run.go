@@ -40,8 +40,11 @@ type Run struct {
 	Found    time.Time // when its finder was through; zero before
 	Finished time.Time // zero while it goes on
 	Finder   FinderTotals
-	Version  string // of the finder
-	Error    string
+	// Continued says that a finder broke off and another went on: what the first had queued since its last checkpoint is not
+	// among Finder.Queued when it was copied before the other came there.
+	Continued bool
+	Version   string // of the finder
+	Error     string
 
 	// DeadLetters is how many dead letters the finder turned into FAILED records before it listed; Unreadable how
 	// many it could make nothing of.

@@ -47,6 +47,7 @@ type runItem struct {
 	Found             string
 	Version, Error    string
 	Finder            run.FinderTotals
+	Continued         bool
 
 	DeadLetters, Unreadable int64
 	Proved                  bool
@@ -58,7 +59,7 @@ type runItem struct {
 func encodeRun(r run.Run) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(runItem{
 		PK: "RUN#" + r.ID, SK: "RUN", Place: placeOf(r), ID: r.ID, Trigger: r.Trigger, State: string(r.State),
-		Started: stamp(r.Started), Found: stamp(r.Found), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder,
+		Started: stamp(r.Started), Found: stamp(r.Found), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder, Continued: r.Continued,
 		DeadLetters: r.DeadLetters, Unreadable: r.Unreadable,
 		Proved: r.Proved, Remaining: r.Remaining, Named: r.Named, Newer: r.Newer, Report: r.Report,
 	})
@@ -70,7 +71,7 @@ func decodeRun(item map[string]types.AttributeValue) (run.Run, error) {
 		return run.Run{}, fmt.Errorf("run item %s cannot be read: %w", textOf(item["PK"]), err)
 	}
 	r := run.Run{
-		ID: i.ID, Trigger: i.Trigger, State: run.State(i.State), Finder: i.Finder, Version: i.Version, Error: i.Error,
+		ID: i.ID, Trigger: i.Trigger, State: run.State(i.State), Finder: i.Finder, Continued: i.Continued, Version: i.Version, Error: i.Error,
 		DeadLetters: i.DeadLetters, Unreadable: i.Unreadable,
 		Proved: i.Proved, Remaining: i.Remaining, Named: i.Named, Newer: i.Newer, Report: i.Report,
 	}

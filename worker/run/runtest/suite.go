@@ -160,7 +160,7 @@ func update(t *testing.T, s run.Store) {
 	old, r := sample("old", start()), sample("r", start().Add(time.Minute))
 	create(t, s, old)
 	create(t, s, r)
-	old.State, old.Finished, old.Finder.Queued = run.Done, start().Add(2*time.Hour), 77
+	old.State, old.Finished, old.Finder.Queued, old.Continued = run.Done, start().Add(2*time.Hour), 77, true
 	old.Finder.Decisions = map[string]run.Tally{"same": {Objects: 5, Bytes: 6}}
 	if err := s.Update(t.Context(), old); err != nil {
 		t.Fatal(err)
