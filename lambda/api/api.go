@@ -107,6 +107,8 @@ func (a *API) present(ctx context.Context, err error) *gqlerror.Error {
 		e = &task.Error{Code: task.Unavailable, Message: "this took too long", Next: "ask for less at once, or try again"}
 	case a.ofArgument(shown.Path):
 		e = &task.Error{Code: task.Invalid, Message: shown.Message, Field: shown.Path[1:].String(), Next: "compare the variables with the schema"}
+	case len(shown.Path) == 1 && (shown.Path[0] == ast.PathName("__schema") || shown.Path[0] == ast.PathName("__type")):
+		e = &task.Error{Code: task.Invalid, Message: "introspection is off", Next: "read the schema in the documentation"}
 	default:
 		id := graphqlID()
 		a.log.Error("an operation failed", "id", id, "error", err, "path", shown.Path.String())

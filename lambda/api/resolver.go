@@ -104,6 +104,9 @@ func (q query) TaskObject(ctx context.Context, id, key string) (*model.ObjectRec
 }
 
 func (q query) TaskMetrics(ctx context.Context, id string, set model.MetricSet, from, to *time.Time) ([]model.MetricSeries, error) {
+	if err := task.Allowed(ctx, task.Viewer); err != nil {
+		return nil, err
+	}
 	if id == "" {
 		return nil, &task.Error{Code: task.Invalid, Field: "id", Message: "it is required; hubMetrics is about all tasks"}
 	}
@@ -161,6 +164,9 @@ func (q query) TaskPolicies(ctx context.Context, id string) ([]model.Policy, err
 }
 
 func (q query) ValidateTask(ctx context.Context, input model.CreateTaskInput) ([]model.Policy, error) {
+	if err := task.Allowed(ctx, task.Viewer); err != nil {
+		return nil, err
+	}
 	in, err := createInput(&input)
 	if err != nil {
 		return nil, err
@@ -237,6 +243,9 @@ func (q query) pick(ctx context.Context, kind task.PickKind, within string, sear
 type mutation struct{ *resolver }
 
 func (m mutation) CreateTask(ctx context.Context, input model.CreateTaskInput) (*model.Task, error) {
+	if err := task.Allowed(ctx, task.Admin); err != nil {
+		return nil, err
+	}
 	in, err := createInput(&input)
 	if err != nil {
 		return nil, err
@@ -245,6 +254,9 @@ func (m mutation) CreateTask(ctx context.Context, input model.CreateTaskInput) (
 }
 
 func (m mutation) UpdateTask(ctx context.Context, input model.UpdateTaskInput) (*model.Task, error) {
+	if err := task.Allowed(ctx, task.Admin); err != nil {
+		return nil, err
+	}
 	in := task.UpdateInput{ID: input.ID, Edition: int64(value(input.Edition)), Name: input.Name, Description: input.Description, Upgrade: value(input.Upgrade)}
 	var err error
 	if input.Labels != nil {
@@ -297,6 +309,9 @@ func (m mutation) StartCheck(ctx context.Context, id string) (*model.Task, error
 }
 
 func (m mutation) RetryObjects(ctx context.Context, id string, keys []string, errorClass *string, all *bool, clientToken *string) (*model.Task, error) {
+	if err := task.Allowed(ctx, task.Operator); err != nil {
+		return nil, err
+	}
 	some := len(keys) > 0 || value(errorClass) != ""
 	if some == value(all) {
 		return nil, &task.Error{Code: task.Invalid, Field: "all", Message: "give keys, or errorClass, or all: true"}
@@ -305,6 +320,9 @@ func (m mutation) RetryObjects(ctx context.Context, id string, keys []string, er
 }
 
 func (m mutation) UpdateSettings(ctx context.Context, input model.SettingsInput) (*model.Settings, error) {
+	if err := task.Allowed(ctx, task.Admin); err != nil {
+		return nil, err
+	}
 	defaults := map[string]map[string]string{}
 	for _, d := range input.Defaults {
 		if _, twice := defaults[d.Type]; twice {

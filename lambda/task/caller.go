@@ -64,3 +64,6 @@ func CallerOf(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
 }
+
+// Allowed returns an error unless who asks has a role or a higher one: for what is looked at before a Service is asked.
+func Allowed(ctx context.Context, r Role) error { return CallerOf(ctx).need(r) }

@@ -10,6 +10,9 @@ import (
 
 // LogStreams returns the log streams of a task's stack.
 func (s *Service) LogStreams(ctx context.Context, c Caller, id string, source LogSource, first int, after string) (Streams, error) {
+	if err := c.need(Viewer); err != nil {
+		return Streams{}, err
+	}
 	first, err := clamp(first, 25, MaxPage)
 	if err != nil {
 		return Streams{}, err
@@ -27,6 +30,9 @@ func (s *Service) LogStreams(ctx context.Context, c Caller, id string, source Lo
 
 // LogLines returns lines of a task's logs.
 func (s *Service) LogLines(ctx context.Context, c Caller, id string, q LogQuery) (Lines, error) {
+	if err := c.need(Viewer); err != nil {
+		return Lines{}, err
+	}
 	var err error
 	if q.First, err = clamp(q.First, 100, 1000); err != nil {
 		return Lines{}, err

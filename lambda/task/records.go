@@ -28,6 +28,9 @@ type RunPage struct {
 
 // Runs returns the runs of a task, the newest first.
 func (s *Service) Runs(ctx context.Context, c Caller, id string, first int, after string) (RunPage, error) {
+	if err := c.need(Viewer); err != nil {
+		return RunPage{}, err
+	}
 	first, err := clamp(first, 25, MaxPage)
 	if err != nil {
 		return RunPage{}, err
@@ -132,6 +135,9 @@ const objectReads = 5
 // Objects returns failed objects: by class, and in the order of their keys within one. A page may be short although more
 // follow.
 func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuery) (ledger.Page, error) {
+	if err := c.need(Viewer); err != nil {
+		return ledger.Page{}, err
+	}
 	first, err := clamp(q.First, 50, MaxObjects)
 	if err != nil {
 		return ledger.Page{}, err
@@ -166,6 +172,9 @@ func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuer
 
 // Object returns what became of one object.
 func (s *Service) Object(ctx context.Context, c Caller, id, key string) (ledger.Record, error) {
+	if err := c.need(Viewer); err != nil {
+		return ledger.Record{}, err
+	}
 	if key == "" || len(key) > 1024 || !utf8.ValidString(key) {
 		return ledger.Record{}, invalid("key", key, "a key has 1 to 1024 bytes of UTF-8")
 	}
