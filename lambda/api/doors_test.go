@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"github.com/datatransferhub/dth/lambda/api"
 	"github.com/datatransferhub/dth/lambda/api/schema"
@@ -81,7 +82,7 @@ func failure(message string, extensions map[string]any) map[string]any {
 func byAppSync(t testing.TB, a *api.API, c task.Caller, query string, variables map[string]any) answer {
 	t.Helper()
 	s := contract(t)
-	document, errs := gqlparser.LoadQuery(s, query)
+	document, errs := gqlparser.LoadQueryWithRules(s, query, rules.NewDefaultRules())
 	if errs != nil {
 		t.Fatalf("AppSync would refuse the operation: %v", errs)
 	}
