@@ -56,7 +56,7 @@ func (a Assets) declare(s *Stack) {
 	if a.Published == nil {
 		return
 	}
-	awscdk.NewCfnMapping(s.Scope, new(assetsMapping), &awscdk.CfnMappingProps{Mapping: &map[string]*map[string]any{
+	awscdk.NewCfnMapping(s.Scope, new(assetsMapping), &awscdk.CfnMappingProps{Lazy: new(false), Mapping: &map[string]*map[string]any{
 		assetsRelease: {
 			"BucketPrefix": a.Published.BucketPrefix,
 			"KeyPrefix":    path.Join(KeyPrefix, a.Published.Version),

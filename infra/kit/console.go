@@ -17,6 +17,6 @@ func Console(s *Stack) *string {
 	for partition, host := range consoles {
 		mapping[partition] = &map[string]any{"Host": host}
 	}
-	awscdk.NewCfnMapping(s.Scope, new("Console"), &awscdk.CfnMappingProps{Mapping: &mapping})
+	awscdk.NewCfnMapping(s.Scope, new("Console"), &awscdk.CfnMappingProps{Lazy: new(false), Mapping: &mapping})
 	return awscdk.Fn_FindInMap(new("Console"), awscdk.Aws_PARTITION(), new("Host"), nil)
 }

@@ -32,7 +32,7 @@ func (b *builder) names(assets kit.Assets) map[string]*string {
 		for partition, host := range loginHosts {
 			mapping[partition] = &object{"Host": host}
 		}
-		awscdk.NewCfnMapping(b.s.Scope, new("SignIn"), &awscdk.CfnMappingProps{Mapping: &mapping})
+		awscdk.NewCfnMapping(b.s.Scope, new("SignIn"), &awscdk.CfnMappingProps{Lazy: new(false), Mapping: &mapping})
 		values[loginHost] = awscdk.Fn_FindInMap(new("SignIn"), awscdk.Aws_PARTITION(), new("Host"), nil)
 	}
 	return values
