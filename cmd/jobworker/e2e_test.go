@@ -62,6 +62,7 @@ type stack struct {
 	ledger, runs string
 	document     map[string]any
 	file         string
+	env          []string // beside the standard environment
 }
 
 func newStack(t *testing.T, source, destination s3sim.Options) *stack {
@@ -128,6 +129,7 @@ func (s *stack) program(name string, args ...string) (*exec.Cmd, *bytes.Buffer, 
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
 		"AWS_ENDPOINT_URL="+moto.URL, "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
+	cmd.Env = append(cmd.Env, s.env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	return cmd, &stdout, &stderr
