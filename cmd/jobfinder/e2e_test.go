@@ -228,12 +228,12 @@ func TestKilledFinderIsContinued(t *testing.T) {
 	bytes := undisturbed.listed()
 
 	s := newStack(t, many)
-	again := 0
+	again, settled := 0, 0
 	for _, enough := range []int{6_000, 21_000} {
 		if code := s.half(syscall.SIGKILL, enough); code != -1 {
 			t.Fatalf("exit code %d", code)
 		}
-		settled := s.settled(s.latest().ID)
+		settled = s.settled(s.latest().ID)
 		t.Logf("killed with %d messages in the queue; the checkpoint answers for %d", s.queued()-again, settled)
 		if settled == 0 {
 			t.Error("no checkpoint was kept")
@@ -253,8 +253,9 @@ func TestKilledFinderIsContinued(t *testing.T) {
 	}
 	last := s.listed() - before
 	t.Logf("%d bytes of listings in three lives, %d in the last, %d undisturbed; %d messages were sent twice", s.listed(), last, bytes, again)
-	if last > bytes*3/4 {
-		t.Errorf("%d bytes of listings in three lives, %d in the last, %d undisturbed", s.listed(), last, bytes)
+	// What the checkpoint answers for is not listed again; a quarter is for what was begun and not yet marked, and for probes.
+	if left := bytes - bytes*int64(settled)/want.Finder.Queued; last > left+bytes/4 {
+		t.Errorf("%d bytes of listings in the last life, %d undisturbed, %d of %d messages settled before", last, bytes, settled, want.Finder.Queued)
 	}
 	if runs, err := s.runs.Latest(t.Context(), 10); err != nil || len(runs) != 1 {
 		t.Errorf("runs are %v, %v", runs, err)
