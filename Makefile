@@ -39,7 +39,7 @@ run: build ## build, then run the hub on this machine with sample data; ARGS are
 	$(BIN)/dth local --sample $(ARGS)
 
 .PHONY: build
-build: need-go ## build every binary into bin/
+build: need-go console ## build every binary into bin/
 	$(call step,build $(VERSION))
 	@mkdir -p $(BIN)
 	@for name in $(OWN); do \
@@ -48,6 +48,18 @@ build: need-go ## build every binary into bin/
 	@for name in $(PRODUCT); do \
 		echo "bin/$$name"; CGO_ENABLED=0 go build $(BUILD) -o $(BIN)/$$name ./cmd/$$name; \
 	done
+
+# The console's files go into dth, and into the bucket of a hub in an AWS account. What git does not know is not part of it.
+WEB := $(shell git ls-files -co --exclude-standard web 2>/dev/null | grep -v '\.go$$' || true)
+
+.PHONY: console
+console: web/dist/index.html ## build the web console into web/dist
+
+web/dist/index.html: $(wildcard $(WEB)) lambda/api/schema/schema.graphql
+	@.ci/need web
+	$(call step,console)
+	@npm --prefix web run --silent build
+	@touch $@
 
 # Node's age is no news at every synth; jsii warns of versions that are out of support.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
@@ -88,8 +100,8 @@ synth: need-go need-node engines lambdas ## write the templates: cdk.out for cdk
 .PHONY: test
 test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
 	@started=$$SECONDS; \
-	for part in lint build synth test-go test-sample; do $(MAKE) $$part; done; \
-	printf '\nmake test: lint, build, synth, test-go and test-sample passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
+	for part in lint build synth test-go test-sample test-web; do $(MAKE) $$part; done; \
+	printf '\nmake test: lint, build, synth, test-go, test-sample and test-web passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
 		$$((SECONDS - started))
 
 .PHONY: test-go
@@ -108,11 +120,17 @@ test-sample: need-go tools ## tests of the modules that are on their own (the sa
 			-timeout $(TESTTIME) ./...); \
 	done
 
+.PHONY: test-web
+test-web: need-web ## tests of the console's code
+	$(call step,tests of the console)
+	@npm --prefix web run --silent test
+
 .PHONY: lint
-lint: lint-format lint-code lint-generated lint-house ## formatting, vet, staticcheck, generated code and the rules of the house
+lint: lint-web lint-format lint-code lint-generated lint-house ## formatting, vet, staticcheck, generated code and the rules of the house
 
 .PHONY: generate
 generate: need-go tools ## write what follows from the GraphQL schema
+	@.ci/need web; npm --prefix web run --silent generate
 	@cd lambda/api && $(TOOLS)/gqlgen generate && $(TOOLS)/gofumpt -w generated/exec.go model/model.go
 	@go test ./lambda/api -run TestReferenceIsCurrent -update >/dev/null
 
@@ -126,6 +144,11 @@ lint-generated: need-go tools
 		sed 's,lambda/api/stale/,lambda/api/,g; s,ᚋstaleᚋ,ᚋ,g' lambda/api/stale/$$name | cmp -s - lambda/api/$$name || \
 		{ echo "lambda/api/$$name is not what the schema says; make generate writes it"; exit 1; }; \
 	done
+
+.PHONY: lint-web
+lint-web: need-web
+	$(call step,the console: types$(comma) formatting$(comma) rules$(comma) unused code)
+	@npm --prefix web run --silent check
 
 .PHONY: lint-format
 lint-format: tools
@@ -146,8 +169,9 @@ lint-house: need-go
 	@go -C .tools test -count=1 ./...
 
 .PHONY: fmt
-fmt: tools ## format the Go code
+fmt: tools need-web ## format the code
 	@$(SOURCES) | xargs -r $(TOOLS)/gofumpt -w
+	@npm --prefix web run --silent format
 
 .PHONY: fuzz
 fuzz: need-go ## run every fuzz target for FUZZTIME (default 30s)
@@ -214,6 +238,10 @@ need-go:
 .PHONY: need-node
 need-node:
 	@.ci/need node
+
+.PHONY: need-web
+need-web:
+	@.ci/need web
 
 .PHONY: need-cc
 need-cc:

@@ -2,6 +2,9 @@ module github.com/datatransferhub/dth
 
 go 1.26.0
 
+// Packages for Node.js hold Go files at times.
+ignore ./web/node_modules
+
 require (
 	github.com/Masterminds/semver/v3 v3.5.0
 	github.com/aws/aws-lambda-go v1.55.1

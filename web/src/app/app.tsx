@@ -1,0 +1,165 @@
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import { I18nProvider, type I18nProviderProps } from "@cloudscape-design/components/i18n";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { RouterProvider } from "react-router/dom";
+import { ApiError, newClient } from "../api/client.ts";
+import { HubDocument } from "../api/generated.ts";
+import { loadConfig } from "../config.ts";
+import { type Key, type Language, loadMessages, type Messages, TextProvider, useText } from "../i18n/text.tsx";
+import { Empty, Failure } from "../parts/failure.tsx";
+import { FlashProvider } from "./flash.tsx";
+import { AboutProvider, type Hub, HubProvider, useAsk } from "./hub.tsx";
+import { applyTheme, keepPreferences, type Preferences, PreferencesProvider, readPreferences } from "./preferences.ts";
+import { newRouter, Waiting } from "./routes.tsx";
+import { openSession } from "./session.ts";
+
+const Ended = lazy(() => import("./ended.tsx"));
+
+/** The texts of a language: ours, and those of the design system's own parts. */
+interface Texts {
+  language: Language;
+  messages: Messages;
+  design: I18nProviderProps.Messages;
+}
+
+async function loadTexts(language: Language): Promise<Texts> {
+  const design =
+    language === "zh-CN"
+      ? import("@cloudscape-design/components/i18n/messages/all.zh-CN")
+      : import("@cloudscape-design/components/i18n/messages/all.en");
+  const [messages, { default: parts }] = await Promise.all([loadMessages(language), design]);
+  return { language, messages, design: parts };
+}
+
+/** The whole console. */
+export function App() {
+  const [preferences, setPreferences] = useState(readPreferences);
+  const [texts, setTexts] = useState<Texts>();
+  const { language, theme } = preferences;
+  useEffect(() => applyTheme(theme), [theme]);
+  useEffect(() => {
+    let wanted = true;
+    void loadTexts(language).then((t) => wanted && setTexts(t));
+    document.documentElement.lang = language;
+    return () => {
+      wanted = false;
+    };
+  }, [language]);
+  const state = useMemo(() => {
+    const set = (p: Preferences) => {
+      keepPreferences(p);
+      setPreferences(p);
+    };
+    return [preferences, set] as const;
+  }, [preferences]);
+  if (!texts) return null;
+  return (
+    <PreferencesProvider value={state}>
+      <I18nProvider locale={texts.language} messages={[texts.design]}>
+        <TextProvider language={texts.language} messages={texts.messages}>
+          <Start />
+        </TextProvider>
+      </I18nProvider>
+    </PreferencesProvider>
+  );
+}
+
+/** How far the start is. */
+type Stage = { at: "opening" } | { at: "open"; hub: Hub } | { at: "failed"; title: Key; next: Key; error: unknown };
+
+/** Finds the hub and signs the person in; then there are pages. */
+function Start() {
+  const [stage, setStage] = useState<Stage>({ at: "opening" });
+  const [ended, setEnded] = useState(false);
+  useEffect(() => {
+    void open(() => setEnded(true)).then((s) => s && setStage(s));
+  }, []);
+  switch (stage.at) {
+    case "opening":
+      return <Waiting />;
+    case "failed":
+      return <NoStart stage={stage} />;
+    case "open":
+      return (
+        <HubProvider hub={stage.hub}>
+          <Signed />
+          <Suspense>{ended && <Ended onClose={() => setEnded(false)} />}</Suspense>
+        </HubProvider>
+      );
+  }
+}
+
+/** A start is made once, also when React's strict mode renders twice: a code of the provider can be used only once. */
+let opened: Promise<Stage | undefined> | undefined;
+
+function open(onEnded: () => void): Promise<Stage | undefined> {
+  opened ??= start(onEnded);
+  return opened;
+}
+
+async function start(onEnded: () => void): Promise<Stage | undefined> {
+  let config: Hub["config"];
+  try {
+    config = await loadConfig(window.location.origin);
+  } catch (error) {
+    return { at: "failed", title: "start.noConfig", next: "start.noConfigNext", error };
+  }
+  try {
+    const session = await openSession(config);
+    if (!session) return undefined;
+    const onSignedOut = () => void session.renew().then((renewed) => renewed || onEnded());
+    const client = newClient({ api: config.api, authorization: session.authorization, onSignedOut });
+    return { at: "open", hub: { config, client, session } };
+  } catch (error) {
+    return { at: "failed", title: "start.signInFailed", next: "start.signInFailedNext", error };
+  }
+}
+
+function NoStart(props: { stage: Extract<Stage, { at: "failed" }> }) {
+  const text = useText();
+  const { title, next, error } = props.stage;
+  return (
+    <Box padding="xxl">
+      <Empty
+        title={text(title)}
+        text={text(next)}
+        action={
+          <>
+            <Box variant="code">{error instanceof Error ? error.message : String(error)}</Box>
+            <Button onClick={() => window.location.assign("/")}>{text("start.reload")}</Button>
+          </>
+        }
+      />
+    </Box>
+  );
+}
+
+/** What a signed-in person sees. */
+function Signed() {
+  const [queries] = useState(() => {
+    // What was wrong with a request stays wrong; only what may pass is tried again.
+    const retry = (n: number, e: unknown) => n < 2 && e instanceof ApiError && (e.code === "UNAVAILABLE" || e.code === "UNREACHABLE");
+    return new QueryClient({ defaultOptions: { queries: { retry, staleTime: 2_000 } } });
+  });
+  return (
+    <QueryClientProvider client={queries}>
+      <FlashProvider>
+        <Pages />
+      </FlashProvider>
+    </QueryClientProvider>
+  );
+}
+
+function Pages() {
+  const about = useAsk(HubDocument, {});
+  const [router] = useState(newRouter);
+  if (about.error && !about.data) return <Failure error={about.error} onRetry={() => void about.refetch()} />;
+  if (!about.data) return <Waiting />;
+  return (
+    <AboutProvider about={about.data.hub}>
+      <RouterProvider router={router} />
+    </AboutProvider>
+  );
+}

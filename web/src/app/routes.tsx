@@ -1,0 +1,62 @@
+import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
+import Spinner from "@cloudscape-design/components/spinner";
+import { createBrowserRouter, type RouteObject, useNavigate, useRouteError } from "react-router";
+import { useText } from "../i18n/text.tsx";
+import { Empty } from "../parts/failure.tsx";
+import { Shell } from "./shell.tsx";
+
+/** The pages of the console by their addresses. Each is a file of its own, which browsers load when somebody goes there. */
+export const pages: RouteObject[] = [
+  { index: true, lazy: async () => ({ Component: (await import("../pages/home/home.tsx")).Home }) },
+  { path: "tasks", lazy: async () => ({ Component: (await import("../pages/tasks/tasks.tsx")).Tasks }) },
+  { path: "*", Component: NotFound },
+];
+
+/** Makes the router of the console. */
+export function newRouter() {
+  return createBrowserRouter([
+    {
+      path: "/",
+      element: <Shell />,
+      errorElement: <Broken />,
+      hydrateFallbackElement: <Waiting />,
+      children: [{ errorElement: <Broken />, children: pages }],
+    },
+  ]);
+}
+
+/** Stands where a page is still being brought. */
+export function Waiting() {
+  const text = useText();
+  return (
+    <Box textAlign="center" padding="xxl">
+      <Spinner size="large" /> {text("start.loading")}
+    </Box>
+  );
+}
+
+function NotFound() {
+  const text = useText();
+  const navigate = useNavigate();
+  const home = <Button onClick={() => void navigate("/")}>{text("nav.home")}</Button>;
+  return <Empty title={text("start.notFound")} text={text("start.notFoundNext")} action={home} />;
+}
+
+/** Stands where a page threw: a release that was replaced while it was open, or a mistake of ours. */
+function Broken() {
+  const text = useText();
+  const error = useRouteError();
+  return (
+    <Empty
+      title={text("start.broken")}
+      text={text("start.brokenNext")}
+      action={
+        <>
+          <Box variant="code">{error instanceof Error ? error.message : String(error)}</Box>
+          <Button onClick={() => window.location.reload()}>{text("start.reload")}</Button>
+        </>
+      }
+    />
+  );
+}

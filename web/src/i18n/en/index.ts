@@ -1,0 +1,12 @@
+import { common } from "./common.ts";
+import { home } from "./home.ts";
+import { tasks } from "./tasks.ts";
+
+/** All texts in English, from which the keys come. */
+export const messages = { ...common, ...home, ...tasks };
+
+/** The name of a text. */
+export type Key = keyof typeof messages;
+
+/** The texts of one language. */
+export type Messages = Record<Key, string>;

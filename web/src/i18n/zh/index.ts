@@ -1,0 +1,7 @@
+import type { Messages } from "../en/index.ts";
+import { common } from "./common.ts";
+import { home } from "./home.ts";
+import { tasks } from "./tasks.ts";
+
+/** All texts in Simplified Chinese. */
+export const messages: Messages = { ...common, ...home, ...tasks };

@@ -1,0 +1,86 @@
+import ProgressBar from "@cloudscape-design/components/progress-bar";
+import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
+import type { EndsFragment, Health, RunState, TaskState } from "../api/generated.ts";
+import { percent } from "../format.ts";
+import { useText } from "../i18n/text.tsx";
+
+type LastRun = NonNullable<EndsFragment["lastRun"]>;
+
+const taskLook: Record<TaskState, StatusIndicatorProps.Type> = {
+  STARTING: "in-progress",
+  IN_PROGRESS: "success",
+  PAUSED: "stopped",
+  UPDATING: "in-progress",
+  DONE: "success",
+  STOPPING: "in-progress",
+  STOPPED: "stopped",
+  ERROR: "error",
+};
+
+const healthLook: Record<Health, StatusIndicatorProps.Type> = {
+  UNKNOWN: "pending",
+  HEALTHY: "success",
+  ATTENTION: "warning",
+  FAILING: "error",
+};
+
+const runLook: Record<RunState, StatusIndicatorProps.Type> = {
+  FINDING: "loading",
+  COPYING: "loading",
+  PROVING: "loading",
+  DONE: "success",
+  FAILED: "error",
+  SKIPPED: "stopped",
+};
+
+/** Where a task is in its life. */
+export function TaskStateBadge(props: { state: TaskState }) {
+  const text = useText();
+  return <StatusIndicator type={taskLook[props.state]}>{text(`state.${props.state}`)}</StatusIndicator>;
+}
+
+/** How a task is doing. */
+export function HealthBadge(props: { health: Health }) {
+  const text = useText();
+  return <StatusIndicator type={healthLook[props.health]}>{text(`health.${props.health}`)}</StatusIndicator>;
+}
+
+/** Where a run is. */
+export function RunStateBadge(props: { state: RunState }) {
+  const text = useText();
+  return <StatusIndicator type={runLook[props.state]}>{text(`run.${props.state}`)}</StatusIndicator>;
+}
+
+/** Whether something goes on with a task, so that its page should be asked for more often. */
+export function isBusy(task: Pick<EndsFragment, "state" | "lastRun">): boolean {
+  return ["STARTING", "UPDATING", "STOPPING"].includes(task.state) || (task.lastRun !== null && isRunning(task.lastRun));
+}
+
+/** Whether a run is under way. */
+export function isRunning(run: Pick<LastRun, "state">): boolean {
+  return run.state === "FINDING" || run.state === "COPYING" || run.state === "PROVING";
+}
+
+/** Share of a run's objects that have an outcome, from 0 to 1; undefined while the finder still looks for more. */
+export function shareOf(run: Pick<LastRun, "state" | "queued" | "settled">): number | undefined {
+  if (run.state === "FINDING") return undefined;
+  if (run.state === "DONE") return 1;
+  return run.queued === 0 ? undefined : Math.min(1, run.settled / run.queued);
+}
+
+/** How far the run of a task is, in the room of a table's cell. */
+export function RunProgress(props: { run: LastRun | null }) {
+  const text = useText();
+  const { run } = props;
+  if (!run || !isRunning(run)) return run ? <RunStateBadge state={run.state} /> : text("value.none");
+  const share = shareOf(run);
+  if (share === undefined) return <StatusIndicator type="loading">{text(`run.${run.state}`)}</StatusIndicator>;
+  return (
+    <ProgressBar
+      value={Math.floor(share * 100)}
+      ariaLabel={text("progress.label")}
+      additionalInfo={text("progress.of", { done: run.settled, all: run.queued })}
+      description={`${text(`run.${run.state}`)} ${percent(share, text.language)}`}
+    />
+  );
+}
