@@ -1,10 +1,18 @@
 import react from "@vitejs/plugin-react";
+import type { ProxyOptions } from "vite";
 import { defineConfig } from "vitest/config";
 import { fontsAsFiles } from "./tools/fonts.ts";
 import { keepFolder } from "./tools/keep.ts";
 
 /** Where `npm run dev` sends what is not its own: a hub on this machine. */
 const hub = process.env.DTH_HUB ?? "http://127.0.0.1:8080";
+
+/** A hub refuses requests that pages of other addresses make, and the development server has one of its own. */
+const toHub: ProxyOptions = {
+  target: hub,
+  changeOrigin: true,
+  configure: (proxy) => proxy.on("proxyReq", (request) => request.removeHeader("origin")),
+};
 
 export default defineConfig({
   plugins: [fontsAsFiles(), react(), keepFolder()],
@@ -17,5 +25,5 @@ export default defineConfig({
     reportCompressedSize: false,
   },
   test: { environment: "happy-dom", include: ["src/**/*.test.{ts,tsx}"], restoreMocks: true },
-  server: { host: "127.0.0.1", proxy: { "/graphql": hub, "/config.json": hub, "/oidc": hub } },
+  server: { host: "127.0.0.1", proxy: { "/graphql": toHub, "/config.json": toHub, "/oidc": toHub } },
 });

@@ -3,7 +3,7 @@ import type { Config } from "../config.ts";
 
 /** A signed-in person. */
 export interface Session {
-  /** Value of the Authorization header: the id token, which AppSync and the hub on one machine both take. "" when the session ended. */
+  /** Value of the Authorization header, with the id token. "" when the session ended. */
   authorization(): Promise<string>;
   /** Tries to get a fresh token without asking the person. False: he has to sign in. */
   renew(): Promise<boolean>;
@@ -51,10 +51,13 @@ export function readPath(state: unknown): string {
 }
 
 function newSession(manager: UserManager, config: Config): Session {
+  // AppSync takes the bare token, where RFC 6750 has a scheme before it:
+  // https://docs.aws.amazon.com/appsync/latest/devguide/security-authz.html
+  const scheme = config.mode === "aws" ? "" : "Bearer ";
   return {
     async authorization() {
       const user = await manager.getUser();
-      return user && !user.expired ? (user.id_token ?? "") : "";
+      return user?.id_token && !user.expired ? scheme + user.id_token : "";
     },
     async renew() {
       const user = await manager.getUser();

@@ -102,6 +102,7 @@ export const common = {
   "action.delete": "Delete",
   "action.view": "View details",
   "action.actions": "Actions",
+  "action.info": "Info",
   "action.refresh": "Refresh",
   "action.cancel": "Cancel",
   "action.close": "Close",

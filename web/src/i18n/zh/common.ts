@@ -102,6 +102,7 @@ export const common: Record<keyof typeof english, string> = {
   "action.delete": "删除",
   "action.view": "查看详情",
   "action.actions": "操作",
+  "action.info": "信息",
   "action.refresh": "刷新",
   "action.cancel": "取消",
   "action.close": "关闭",

@@ -26,7 +26,7 @@ export function AttentionList(props: { tasks: EndsFragment[] | undefined }) {
       header={
         <Header
           counter={tasks?.length ? text("tasks.count", { count: tasks.length }) : undefined}
-          actions={<Go to="/tasks?attention=true">{text("nav.tasks")}</Go>}
+          actions={<Go to="/tasks?attention=true">{text("home.viewAll")}</Go>}
         >
           {text("home.attention")}
         </Header>

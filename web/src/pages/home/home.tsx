@@ -15,6 +15,7 @@ import { count } from "../../format.ts";
 import { type Key, useText } from "../../i18n/text.tsx";
 import { Failure } from "../../parts/failure.tsx";
 import { Go } from "../../parts/go.tsx";
+import { InfoLink } from "../../parts/info.tsx";
 import { TaskStateBadge } from "../../parts/state.tsx";
 import { AttentionList } from "./attention.tsx";
 
@@ -31,7 +32,7 @@ export function Home() {
   return (
     <ContentLayout
       header={
-        <Header variant="h1" description={text("home.tagline")}>
+        <Header variant="h1" info={<InfoLink />} description={text("home.tagline")}>
           {text("home.title")}
         </Header>
       }
@@ -55,7 +56,7 @@ function States(props: { states: SummaryQuery["summary"]["states"] | undefined }
   const text = useText();
   const there = props.states?.filter((s) => s.tasks > 0);
   return (
-    <Container fitHeight header={<Header actions={<Go to="/tasks">{text("nav.tasks")}</Go>}>{text("home.states")}</Header>}>
+    <Container fitHeight header={<Header actions={<Go to="/tasks">{text("home.viewAll")}</Go>}>{text("home.states")}</Header>}>
       {there === undefined && text("start.loading")}
       {there?.length === 0 && (
         <>
@@ -113,7 +114,7 @@ function Begin(props: { plugins: PluginsQuery["plugins"] | undefined }) {
                 })}
                 onClick={() => void navigate(`/create?type=${encodeURIComponent(plugin.type)}`)}
               >
-                {text("home.start.button", { what: name })}
+                {name}
               </Button>
             </div>
           );

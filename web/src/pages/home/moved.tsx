@@ -1,4 +1,4 @@
-import AreaChart from "@cloudscape-design/components/area-chart";
+import BarChart from "@cloudscape-design/components/bar-chart";
 import Box from "@cloudscape-design/components/box";
 import Container from "@cloudscape-design/components/container";
 import Grid from "@cloudscape-design/components/grid";
@@ -12,7 +12,8 @@ import { useText } from "../../i18n/text.tsx";
 import { Failure } from "../../parts/failure.tsx";
 import { seriesName } from "../../parts/series.ts";
 
-const ranges = { day: 24 * 3600, week: 7 * 24 * 3600 };
+/** Seconds of a range, and of each of its bars. */
+const ranges = { day: { all: 24 * 3600, bar: 3600 }, week: { all: 7 * 24 * 3600, bar: 6 * 3600 } };
 type RangeName = keyof typeof ranges;
 
 /** What all tasks together have moved, as charts. */
@@ -47,10 +48,13 @@ interface ChartProps {
 
 function Chart(props: ChartProps) {
   const text = useText();
-  const window = useWindow(ranges[props.range]);
+  const { all, bar } = ranges[props.range];
+  const window = useWindow(all, bar);
   const asked = useAsk(HubMetricsDocument, { set: props.set, ...window }, { keep: true });
   const series = asked.data?.hubMetrics ?? [];
-  const total = series.reduce((sum, s) => sum + s.points.reduce((n, p) => n + p.value, 0), 0);
+  // Failed objects were not moved; a task that tries one again and again counts it each time.
+  const moved = series.filter((s) => s.name !== "failed").flatMap((s) => s.points);
+  const total = moved.reduce((sum, p) => sum + p.value, 0);
   const title = props.whole ? count(total, text.language) : props.format(total);
   return (
     <Container
@@ -64,13 +68,17 @@ function Chart(props: ChartProps) {
       {asked.error && !asked.data ? (
         <Failure error={asked.error} onRetry={() => void asked.refetch()} />
       ) : (
-        <AreaChart
-          series={series.map((s) => ({ title: seriesName(s.name, text), type: "area", data: points(s), valueFormatter: props.format }))}
-          xDomain={[new Date(window.from), new Date(window.to)]}
-          yDomain={[0, Math.max(1, highest(series) * 1.1)]}
-          xScaleType="time"
-          xTickFormatter={(at) => tick(at, props.range, text.language)}
-          i18nStrings={{ yTickFormatter: props.format }}
+        <BarChart
+          stackedBars
+          series={series.map((s) => ({
+            title: seriesName(s.name, text),
+            type: "bar",
+            data: bars(s.points, window, bar),
+            valueFormatter: props.format,
+          }))}
+          yDomain={[0, Math.max(1, highest(series, window, bar) * 1.1)]}
+          xScaleType="categorical"
+          i18nStrings={{ xTickFormatter: (at) => tick(at, props.range, text.language), yTickFormatter: props.format }}
           statusType={asked.data ? "finished" : "loading"}
           empty={<Box textAlign="center">{text("home.chart.none")}</Box>}
           ariaLabel={props.title}
@@ -84,25 +92,43 @@ function Chart(props: ChartProps) {
   );
 }
 
-/** The last so many seconds, in whole minutes and moving on with each of them. */
-function useWindow(seconds: number): { from: string; to: string } {
-  const minute = Math.floor(Date.now() / 60_000);
+interface Window {
+  from: string;
+  to: string;
+}
+
+/** The last so many seconds, in whole bars, moving on with each. */
+function useWindow(seconds: number, bar: number): Window {
+  const last = Math.floor(Date.now() / 1000 / bar);
   return useMemo(() => {
-    const to = minute * 60_000 + 60_000;
-    return { from: new Date(to - seconds * 1000).toISOString(), to: new Date(to).toISOString() };
-  }, [minute, seconds]);
+    const to = (last + 1) * bar;
+    return { from: new Date((to - seconds) * 1000).toISOString(), to: new Date(to * 1000).toISOString() };
+  }, [last, bar, seconds]);
 }
 
-type Series = HubMetricsQuery["hubMetrics"][number];
+type Point = HubMetricsQuery["hubMetrics"][number]["points"][number];
 
-function points(series: Series): { x: Date; y: number }[] {
-  return series.points.map((p) => ({ x: new Date(p.at), y: p.value }));
+/** Sums measurements into bars of so many seconds; one without any is 0. The x of a bar is when it begins. */
+export function bars(points: Point[], window: Window, bar: number): { x: Date; y: number }[] {
+  const from = new Date(window.from).getTime();
+  const n = Math.round((new Date(window.to).getTime() - from) / 1000 / bar);
+  const all = Array.from({ length: n }, (_, i) => ({ x: new Date(from + i * bar * 1000), y: 0 }));
+  for (const p of points) {
+    const at = all[Math.floor((new Date(p.at).getTime() - from) / 1000 / bar)];
+    if (at) at.y += p.value;
+  }
+  return all;
 }
 
-function highest(all: Series[]): number {
-  const at = new Map<string, number>();
-  for (const { points } of all) for (const p of points) at.set(p.at, (at.get(p.at) ?? 0) + p.value);
-  return Math.max(0, ...at.values());
+function highest(all: { points: Point[] }[], window: Window, bar: number): number {
+  return Math.max(
+    0,
+    ...bars(
+      all.flatMap((s) => s.points),
+      window,
+      bar,
+    ).map((b) => b.y),
+  );
 }
 
 function tick(at: Date, range: RangeName, language: string): string {

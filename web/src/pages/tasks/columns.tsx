@@ -13,7 +13,7 @@ import { Time } from "../../parts/time.tsx";
 export const sortable: Record<string, SortBy> = { name: "NAME", created: "CREATED", updated: "UPDATED" };
 
 /** Columns that are shown until a person chooses others. */
-export const shownAtFirst = ["name", "type", "ends", "schedule", "state", "progress", "lastRun", "nextRun", "behind"];
+export const shownAtFirst = ["name", "type", "ends", "state", "progress", "schedule", "lastRun", "nextRun", "behind"];
 
 /** When passes of a task are made, in words. */
 export function scheduleOf(task: Pick<EndsFragment, "schedule">, text: Text): string {
@@ -32,17 +32,18 @@ export function columns(text: Text): (TableProps.ColumnDefinition<EndsFragment> 
       sortingField: "name",
       isRowHeader: true,
       minWidth: 140,
+      width: 200,
     },
-    { id: "type", header: text("tasks.type"), cell: (t) => t.type, minWidth: 70 },
-    { id: "ends", header: text("tasks.ends"), cell: (t) => <Ends task={t} />, minWidth: 220 },
-    { id: "schedule", header: text("tasks.schedule"), cell: (t) => scheduleOf(t, text), minWidth: 130 },
-    { id: "state", header: text("tasks.state"), cell: (t) => <State task={t} />, minWidth: 160 },
+    { id: "type", header: text("tasks.type"), cell: (t) => t.type, minWidth: 70, width: 80 },
+    { id: "ends", header: text("tasks.ends"), cell: (t) => <Ends task={t} />, minWidth: 220, width: 280 },
+    { id: "state", header: text("tasks.state"), cell: (t) => <State task={t} />, minWidth: 180, width: 220 },
     {
       id: "progress",
       header: text("tasks.progress"),
       cell: (t) => (t.lastRun && isRunning(t.lastRun) ? <RunProgress run={t.lastRun} /> : text("value.none")),
       minWidth: 170,
     },
+    { id: "schedule", header: text("tasks.schedule"), cell: (t) => scheduleOf(t, text), minWidth: 130 },
     { id: "lastRun", header: text("tasks.lastRun"), cell: (t) => <LastRun task={t} />, minWidth: 130 },
     { id: "nextRun", header: text("tasks.nextRun"), cell: (t) => <Time at={t.nextRun} relative />, minWidth: 120 },
     { id: "behind", header: text("tasks.behind"), cell: (t) => <Behind task={t} />, minWidth: 130 },

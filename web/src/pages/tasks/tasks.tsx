@@ -14,7 +14,9 @@ import { usePage } from "../../app/page.tsx";
 import { keep, readKept } from "../../app/preferences.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
 import { type Action, actions, whyNot } from "../../parts/actions.ts";
+import { exportItems, isExport, useExport } from "../../parts/export.ts";
 import { Empty, Failure } from "../../parts/failure.tsx";
+import { InfoLink } from "../../parts/info.tsx";
 import { isBusy } from "../../parts/state.tsx";
 import { useTaskActions } from "../../parts/taskactions.tsx";
 import { columns, counter, shownAtFirst, sortable } from "./columns.tsx";
@@ -163,9 +165,11 @@ function ListHeader(props: { list: List; selected: EndsFragment[]; busy: boolean
   const navigate = useNavigate();
   const { list, selected } = props;
   const only = selected.length === 1 ? selected[0] : undefined;
+  const exportTask = useExport();
   return (
     <Header
       variant="awsui-h1-sticky"
+      info={<InfoLink />}
       counter={selected.length > 0 ? counter(selected.length, text) : undefined}
       description={text("tasks.refresh.auto", { time: clock(list.updated, text) })}
       actions={
@@ -176,8 +180,11 @@ function ListHeader(props: { list: List; selected: EndsFragment[]; busy: boolean
           </Button>
           <ButtonDropdown
             loading={props.busy}
-            items={actions.map((action) => ({ id: action, text: text(`action.${action}`), ...reason(action, selected, role, text) }))}
-            onItemClick={(e) => props.onAction(e.detail.id as Action)}
+            items={[
+              ...actions.map((action) => ({ id: action, text: text(`action.${action}`), ...reason(action, selected, role, text) })),
+              { text: text("action.export"), items: exportItems(only, text) },
+            ]}
+            onItemClick={(e) => (isExport(e.detail.id) ? only && exportTask(e.detail.id, only) : props.onAction(e.detail.id as Action))}
           >
             {text("action.actions")}
           </ButtonDropdown>
