@@ -5,16 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
-	"os/user"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/datatransferhub/dth/lambda/api"
 	"github.com/datatransferhub/dth/lambda/catalog"
 	"github.com/datatransferhub/dth/lambda/local"
 	"github.com/datatransferhub/dth/lambda/local/front"
@@ -34,19 +30,17 @@ import (
 	"github.com/datatransferhub/dth/worker/run/runsqlite"
 )
 
-// tokenFile and addressFile tell dth task how to speak to the hub of a data folder.
-const (
-	tokenFile   = "token"
-	addressFile = "address"
-)
-
 // serve runs the hub: the tasks on record, and the API that changes them.
 func (m *machine) serve(ctx context.Context) error {
-	listener, err := front.Listen(m.options.listen, "--listen")
+	password, err := ownersPassword(m.dir)
 	if err != nil {
 		return usageError(err)
 	}
-	defer listener.Close()
+	door, err := front.Open(front.Way{Listen: m.options.listen, Certificate: m.options.tlsCert, Key: m.options.tlsKey, Password: password != nil})
+	if err != nil {
+		return usageError(err)
+	}
+	defer door.Close()
 	if m.db, err = databasesqlite.Open(ctx, filepath.Join(m.dir, "dth.db")); err != nil {
 		return usageError(err)
 	}
@@ -71,15 +65,16 @@ func (m *machine) serve(ctx context.Context) error {
 	if err := m.createSample(ctx, service); err != nil {
 		return err
 	}
-	server, err := m.front(listener, service)
+	handler, signIn, err := m.front(door, password, service, log)
 	if err != nil {
 		return usageError(err)
 	}
-	return m.serveUntil(ctx, listener, server, provider, metrics)
+	m.announceHub(door, signIn)
+	return m.serveUntil(ctx, door, front.Server(handler), provider, metrics)
 }
 
 // serveUntil runs server and tasks until ctx ends or one of them fails.
-func (m *machine) serveUntil(ctx context.Context, l net.Listener, server *http.Server, provider *local.Provider, metrics *local.Metrics) error {
+func (m *machine) serveUntil(ctx context.Context, door *front.Door, server *http.Server, provider *local.Provider, metrics *local.Metrics) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	measured := make(chan struct{})
@@ -87,11 +82,10 @@ func (m *machine) serveUntil(ctx context.Context, l net.Listener, server *http.S
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := door.Serve(server); !errors.Is(err, http.ErrServerClosed) {
 			stop(fmt.Errorf("the hub's server ended: %w", err))
 		}
 	}()
-	m.announceHub(l)
 	err := provider.Run(ctx)
 	stop(err)
 	shut, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -151,31 +145,6 @@ func (m *machine) outcomes(log *slog.Logger, metrics *local.Metrics) func(name s
 			attrs = append(attrs, slog.String("class", r.Class()), slog.String("error", r.Error))
 		}
 		known.(*slog.Logger).LogAttrs(context.Background(), slog.LevelInfo, "object", attrs...)
-	}
-}
-
-// front opens the hub's HTTP side, and writes down how dth task reaches it.
-func (m *machine) front(l net.Listener, service *task.Service) (*http.Server, error) {
-	token, err := front.Token(filepath.Join(m.dir, tokenFile))
-	if err != nil {
-		return nil, err
-	}
-	address := l.Addr().String()
-	if err := os.WriteFile(filepath.Join(m.dir, addressFile), []byte("http://"+address+"\n"), 0o600); err != nil {
-		return nil, fmt.Errorf("address of the hub: %w", err)
-	}
-	owner := "the owner of this machine"
-	if u, err := user.Current(); err == nil {
-		owner = u.Username
-	}
-	return front.Server(front.New(front.Options{Address: address, Token: token, Owner: owner, GraphQL: api.New(service), Version: version})), nil
-}
-
-func (m *machine) announceHub(l net.Listener) {
-	m.screen.line("the hub serves http://%s; records are kept in %s", l.Addr(), m.dir)
-	m.screen.line("tasks:  dth task list --data %s     (dth task --help says what else)", m.dir)
-	if m.sample != nil {
-		m.announce()
 	}
 }
 

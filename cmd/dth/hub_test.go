@@ -20,6 +20,7 @@ import (
 type hubProcess struct {
 	t        *testing.T
 	data     string
+	listen   []string // flags
 	src, dst *s3sim.Sim
 	srcURL   string
 	dstURL   string
@@ -29,7 +30,7 @@ type hubProcess struct {
 }
 
 func newHubProcess(t *testing.T) *hubProcess {
-	h := &hubProcess{t: t, data: t.TempDir()}
+	h := &hubProcess{t: t, data: t.TempDir(), listen: []string{"--listen", "127.0.0.1:0"}}
 	h.src = s3sim.New(s3sim.Options{})
 	h.dst = s3sim.New(s3sim.Options{Fault: func(c s3sim.Call) s3sim.Fault {
 		if h.refuse.Load() && c.Op == "PutObject" && strings.HasSuffix(c.Key, "bad") {
@@ -66,7 +67,7 @@ func (h *hubProcess) write(name, text string) string {
 func (h *hubProcess) start() {
 	h.t.Helper()
 	h.out = &said{}
-	h.cmd = dth("local", "--data", h.data, "--listen", "127.0.0.1:0")
+	h.cmd = dth(append([]string{"local", "--data", h.data}, h.listen...)...)
 	h.cmd.Stderr = h.out
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
@@ -279,7 +280,7 @@ func TestHubRefusesStrangers(t *testing.T) {
 		"another origin":   {"/graphql", strings.TrimSpace(string(token)), "", "https://evil.example.com", 403},
 		"its own origin":   {"/graphql", strings.TrimSpace(string(token)), "", url, 200},
 		"health elsewhere": {"/healthz", "", "evil.example.com", "", 403},
-		"nothing there":    {"/tasks", strings.TrimSpace(string(token)), "", "", 404},
+		"a page is sent":   {"/tasks", strings.TrimSpace(string(token)), "", "", 405},
 	} {
 		method := http.MethodPost
 		if c.path == "/healthz" {

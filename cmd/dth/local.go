@@ -27,9 +27,12 @@ func newLocal() *cobra.Command {
 		Long: `Local runs tasks in one process, without an AWS account: on their schedules, by events, or once. Each run is closed by a
 comparison of both ends. Everything is kept under --data, so that a restart goes on where it was stopped or killed.
 
-Without a task file it is a hub: it serves the API on --listen, and tasks are created, changed and watched by dth task. --sample
-starts two S3 servers on this machine, fills the first, and creates a task that copies everything to the second and goes on copying
-what is added.
+Without a task file it is a hub: it serves the console and its API on --listen, and prints a link that signs you in. Tasks are
+created, changed and watched in the console, or by dth task. Others on the network reach it only with a certificate (--tls-cert,
+--tls-key) and a password, which dth local password sets.
+
+--sample starts two S3 servers on this machine, fills the first, and creates a task that copies everything to the second and goes
+on copying what is added.
 
 --tasks FILE names the tasks instead, and nothing is served; SIGHUP reads it anew, and tasks that did not change go on undisturbed.
 
@@ -48,6 +51,7 @@ A task file:
         destRegion: eu-west-1
       destProfile: backup           # of this machine's AWS configuration`,
 		Example: `  dth local --sample
+  dth local link
   dth local --tasks tasks.yaml
   dth local --tasks tasks.yaml --check
   dth local --tasks tasks.yaml --once --data /srv/dth`,
@@ -55,18 +59,22 @@ A task file:
 		RunE: func(cmd *cobra.Command, _ []string) error { return runLocal(cmd.Context(), o) },
 	}
 	cmd.Flags().StringVar(&o.tasks, "tasks", "", "file with the tasks, YAML or JSON")
-	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the API; port 0 is any that is free")
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "address of the hub; port 0 is any that is free")
+	cmd.Flags().StringVar(&o.tlsCert, "tls-cert", "", "PEM file with the certificate that the hub shows, and those between it and its root")
+	cmd.Flags().StringVar(&o.tlsKey, "tls-key", "", "PEM file with the certificate's key")
 	cmd.Flags().BoolVar(&o.check, "check", false, "only look whether the tasks are valid and have every right that they need at their ends; an object is written below the destination prefix and removed")
 	cmd.Flags().BoolVar(&o.sample, "sample", false, "start two sample stores, fill the first and copy it to the second")
-	cmd.Flags().StringVar(&o.data, "data", "", "folder of records, secrets and the sample [the user's data folder]")
+	cmd.PersistentFlags().StringVar(&o.data, "data", "", "folder of records, secrets and the sample [the user's data folder]")
 	cmd.Flags().BoolVar(&o.once, "once", false, "stop when each task has made one run")
 	cmd.Flags().DurationVar(&o.every, "every", 5*time.Second, "how often the sample's source is looked at for what was added")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "log what happens, to standard error")
+	cmd.AddCommand(newLocalLink(&o), newLocalPassword(&o))
 	return cmd
 }
 
 type localOptions struct {
 	tasks, data, listen          string
+	tlsCert, tlsKey              string
 	sample, once, check, verbose bool
 	every                        time.Duration
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -26,6 +27,7 @@ type machine struct {
 	db      *sql.DB
 	secrets local.Secrets
 	sample  *sampleStores // nil: there is no sample
+	console fs.FS         // the console's files; nil: this build has none
 
 	logs     *local.TaskLogs       // of a hub's tasks
 	measures *localsqlite.Measures // likewise

@@ -4,12 +4,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/lambda/wiring"
 )
-
-// strict is the console's content security policy, without what it may connect to: own files alone, no inline script or style,
-// no frames, no plugins.
-const strict = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'"
 
 // headers makes the policy that puts security headers on every answer.
 //
@@ -17,7 +13,7 @@ const strict = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // client the distribution, and the distribution this policy, so the policy cannot name the API. The site configuration puts
 // the origins in when all of them are there; until then the console can connect to nothing.
 func (b *builder) headers() {
-	csp := new(strict)
+	csp := new(wiring.ContentSecurity)
 	if b.variant == OpenID {
 		csp = b.contentSecurity()
 	}
@@ -39,9 +35,9 @@ func (b *builder) contentSecurity() *string {
 	api := origin(kit.Sub("${Api.GraphQLUrl}"))
 	if b.variant == Cognito {
 		// The issuer has the discovery document and the keys, the pool's domain gives tokens.
-		return kit.Join(" ", new(strict), api, origin(b.issuer()), b.signInHost())
+		return kit.Join(" ", new(wiring.ContentSecurity), api, origin(b.issuer()), b.signInHost())
 	}
-	return kit.Join(" ", new(strict), api, origin(b.issuer()), kit.Ref("OidcOrigins"))
+	return kit.Join(" ", new(wiring.ContentSecurity), api, origin(b.issuer()), kit.Ref("OidcOrigins"))
 }
 
 // origin is the scheme and the host of an address.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/api/schema"
 	"github.com/datatransferhub/dth/lambda/task/wiring"
+	functions "github.com/datatransferhub/dth/lambda/wiring"
 )
 
 // at returns a part of a resource as JSON.
@@ -80,7 +81,7 @@ func TestSignIn(t *testing.T) {
 			"SignInClient/ExplicitAuthFlows":                          `["ALLOW_REFRESH_TOKEN_AUTH"]`,
 			"FirstAdmin/Username":                                     `{"Ref":"AdminEmail"}`,
 			"FirstAdminRole/GroupName":                                `{"Ref":"AdminGroup"}`,
-			"ConsoleHeaders/ResponseHeadersPolicyConfig/SecurityHeadersConfig/ContentSecurityPolicy/ContentSecurityPolicy": compact(strict),
+			"ConsoleHeaders/ResponseHeadersPolicyConfig/SecurityHeadersConfig/ContentSecurityPolicy/ContentSecurityPolicy": compact(functions.ContentSecurity),
 			"Site/HeadersPolicy": `{"Ref":"ConsoleHeaders"}`,
 		},
 		OpenID: {

@@ -130,7 +130,7 @@ func (r Resource) write(ctx context.Context, e customresource.Event) (customreso
 	if err != nil {
 		return customresource.Result{}, fmt.Errorf("writing the configuration: %w", err)
 	}
-	files = append(files, file(wiring.ConfigKey, document))
+	files = append(files, NewFile(wiring.ConfigKey, document))
 	slices.SortStableFunc(files, func(a, b File) int { return rank(a.Key) - rank(b.Key) })
 	for _, f := range files {
 		if err := r.Site.Put(ctx, p.Bucket, f); err != nil {
@@ -173,7 +173,7 @@ func (r Resource) console(ctx context.Context, p properties) (files []File, note
 		if slices.Contains(there, page) {
 			return nil, note + "the console that was there stays", nil
 		}
-		return []File{file(page, []byte(placeholder))}, note + "the API works, the console is missing", nil
+		return []File{NewFile(page, []byte(placeholder))}, note + "the API works, the console is missing", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("reading the console from s3://%s/%s: %w", p.ReleasesBucket, key, err)
@@ -228,7 +228,7 @@ func unpack(content []byte) ([]File, error) {
 		if total += len(body); total > maxTotal {
 			return nil, fmt.Errorf("more than %d bytes", maxTotal)
 		}
-		files = append(files, file(name, body))
+		files = append(files, NewFile(name, body))
 	}
 	if !seen[page] {
 		return nil, fmt.Errorf("there is no %s in it", page)
@@ -258,9 +258,9 @@ var types = map[string]string{
 	".webmanifest": "application/manifest+json", ".woff": "font/woff", ".woff2": "font/woff2",
 }
 
-// file completes a file. The names of those below assets/ change with their content, so browsers keep them; all others are asked
-// for each time.
-func file(key string, content []byte) File {
+// NewFile returns a file of the console with the headers that it is served with, in the cloud and on one machine. The names of
+// those below assets/ change with their content, so browsers keep them; all others are asked for each time.
+func NewFile(key string, content []byte) File {
 	f := File{Key: key, Content: content, ContentType: types[path.Ext(key)], CacheControl: "no-cache"}
 	if f.ContentType == "" {
 		f.ContentType = mime.TypeByExtension(path.Ext(key))

@@ -46,6 +46,11 @@ const (
 // ConfigKey is the key of the console's configuration.
 const ConfigKey = "config.json"
 
+// ContentSecurity is the console's content security policy, on one machine as in the cloud, where the origins that it connects to
+// follow: own files alone, no inline script or style, no frames, no plugins.
+const ContentSecurity = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'"
+
 // TagTask is the tag of stacks of tasks, and so of what CloudFormation makes in them; its values begin with TaskIDs.
 const (
 	TagTask = stackops.TagTask

@@ -73,6 +73,7 @@ func (p *Provider) show(w http.ResponseWriter, r *http.Request, status int, one 
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", one.Lang)
 	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers say of a form that it comes from nowhere: Origin: null
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
 	_ = pages.Execute(w, one) // a reader that went away needs no page
