@@ -69,8 +69,10 @@ func (m *machine) serve(ctx context.Context) error {
 	if err != nil {
 		return usageError(err)
 	}
+	server := front.Server(handler)
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // of callers that break off, and browsers that do not know a certificate
 	m.announceHub(door, signIn)
-	return m.serveUntil(ctx, door, front.Server(handler), provider, metrics)
+	return m.serveUntil(ctx, door, server, provider, metrics)
 }
 
 // serveUntil runs server and tasks until ctx ends or one of them fails.

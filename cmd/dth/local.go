@@ -15,6 +15,7 @@ import (
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/lambda/local"
+	"github.com/datatransferhub/dth/web"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 	"github.com/datatransferhub/dth/worker/preflight"
 )
@@ -99,6 +100,9 @@ func runLocal(ctx context.Context, o localOptions) error {
 	}
 	screen := newScreen(os.Stderr)
 	m := &machine{dir: dir, options: o, board: newBoard(screen), screen: screen, secrets: local.Secrets{Dir: filepath.Join(dir, "secrets"), Env: os.LookupEnv}}
+	if files, built := web.Files(); built {
+		m.console = files
+	}
 	if o.check {
 		return m.check(ctx, tasks)
 	}

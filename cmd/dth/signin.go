@@ -82,9 +82,13 @@ func (m *machine) writeAddress(door *front.Door) error {
 
 func (m *machine) announceHub(door *front.Door, signIn *oidc.Provider) {
 	link, ends := signIn.NewLink()
+	data := ""
+	if m.options.data != "" {
+		data = " --data " + m.options.data
+	}
 	m.screen.line("the hub serves %s; records are kept in %s", door.Origin, m.dir)
-	m.screen.line("sign in:  %s\n          once, until %s; %s gives another", link, ends.Local().Format("15:04"), oidc.NewLinkCommand)
-	m.screen.line("tasks:    dth task list --data %s     (dth task --help says what else)", m.dir)
+	m.screen.line("sign in:  %s\n          once, until %s; %s%s gives another", link, ends.Local().Format("15:04"), oidc.NewLinkCommand, data)
+	m.screen.line("tasks:    dth task list%s     (dth task --help says what else)", data)
 	if m.sample != nil {
 		m.announce()
 	}
