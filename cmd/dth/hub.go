@@ -155,29 +155,26 @@ func (m *machine) createSample(ctx context.Context, s *task.Service) error {
 	if m.sample == nil {
 		return nil
 	}
-	t, err := m.sample.task(m.options.every)
+	all, err := m.sample.inputs(m.options.every)
 	if err != nil {
 		return err
 	}
-	parameters := t.Parameters
-	parameters["pollEvery"] = m.options.every.String()
 	c := task.Caller{Name: "sample", Role: task.Admin}
-	made, err := s.Create(ctx, c, task.CreateInput{
-		Name: "sample", Description: "The sample's source, copied to its destination as it changes. One object fails on purpose.", Type: "S3",
-		Parameters: parameters, Start: true, ClientToken: "sample",
-	})
-	if task.Is(err, task.Conflict) {
-		return nil
+	for _, in := range all {
+		made, err := s.Create(ctx, c, in)
+		if task.Is(err, task.Conflict) { // somebody has another task of that name
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		// Its servers have other addresses when somebody else has taken theirs.
+		_, err = s.Update(ctx, c, task.UpdateInput{ID: made.ID, Parameters: in.Parameters})
+		if err != nil && !task.Is(err, task.WrongState) {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	// Its servers have other addresses when somebody else has taken theirs.
-	_, err = s.Update(ctx, c, task.UpdateInput{ID: made.ID, Parameters: parameters})
-	if task.Is(err, task.WrongState) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // openTask opens what a task has on record.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/lambda/local"
+	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/units"
 )
@@ -186,6 +188,28 @@ func (s *sampleStores) task(every time.Duration) (local.Task, error) {
 		"includeTags": "true", "giantThreshold": "64MiB", // so that the sample has a giant
 	}}
 	return t, t.Check()
+}
+
+// inputs describe the sample's tasks of a hub: one that follows its source and has an object which fails on purpose, one that
+// is done once, and one that has a schedule.
+func (s *sampleStores) inputs(every time.Duration) ([]task.CreateInput, error) {
+	t, err := s.task(every)
+	if err != nil {
+		return nil, err
+	}
+	input := func(name, description string, parameters map[string]string) task.CreateInput {
+		all := maps.Clone(t.Parameters)
+		maps.Copy(all, parameters)
+		return task.CreateInput{Name: name, Description: description, Type: "S3", Parameters: all, Start: true, ClientToken: name}
+	}
+	return []task.CreateInput{
+		input("sample", "The sample's source, copied to its destination as it changes. One object fails on purpose.",
+			map[string]string{"pollEvery": every.String()}),
+		input("sample-once", "Videos of the sample, copied once.",
+			map[string]string{"srcPrefix": "videos/", "destPrefix": "once", "ec2CronExpression": ""}),
+		input("sample-nightly", "Keys that are awkward, compared and copied every night at 03:00 UTC.",
+			map[string]string{"srcPrefix": "awkward/", "destPrefix": "nightly", "ec2CronExpression": "0 3 * * ? *"}),
+	}, nil
 }
 
 func secretOf(st *sampleStore) string { return "sample-" + st.name }

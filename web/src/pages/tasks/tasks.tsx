@@ -214,13 +214,18 @@ function clock(at: number, text: Text): string {
   return at === 0 ? text("value.none") : new Intl.DateTimeFormat(text.language, { timeStyle: "medium" }).format(at);
 }
 
+function stateName(value: string, text: Text): string {
+  const state = states.find((s) => s === value);
+  return state ? text(`state.${state}`) : value;
+}
+
 function Filter(props: { query: PropertyFilterProps.Query; onChange: (query: PropertyFilterProps.Query) => void }) {
   const text = useText();
-  const property = (key: string, label: string, operator: string) => ({
+  const property = (key: string, label: string, operator: string, format?: (value: string) => string) => ({
     key,
     propertyLabel: label,
     groupValuesLabel: label,
-    operators: [operator],
+    operators: [{ operator, format }],
   });
   return (
     <PropertyFilter
@@ -230,9 +235,9 @@ function Filter(props: { query: PropertyFilterProps.Query; onChange: (query: Pro
       filteringPlaceholder={text("tasks.filter")}
       filteringAriaLabel={text("tasks.filter")}
       filteringProperties={[
-        property("states", text("tasks.filter.states"), "="),
+        property("states", text("tasks.filter.states"), "=", (value) => stateName(value, text)),
         property("type", text("tasks.filter.types"), "="),
-        property("attention", text("tasks.filter.attention"), "="),
+        property("attention", text("tasks.filter.attention"), "=", () => text("tasks.filter.yes")),
         property("text", text("tasks.filter.text"), ":"),
       ]}
       filteringOptions={[
