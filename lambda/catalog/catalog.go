@@ -37,7 +37,7 @@ func s3Plugin(c *contract.Contract, version string, at Place) task.Plugin {
 func s3Ends(p map[string]string) (source, destination string) {
 	address := func(kind, bucket, prefix, endpoint string) string {
 		text := bucket
-		if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		if prefix != "" {
 			text += "/" + prefix
 		}
 		switch kind = cmp.Or(kind, "Amazon_S3"); {
@@ -48,7 +48,11 @@ func s3Ends(p map[string]string) (source, destination string) {
 		}
 		return strings.ReplaceAll(kind, "_", " ") + ": " + text
 	}
-	return address(p["srcType"], p["srcBucket"], p["srcPrefix"], p["srcEndpoint"]), address(p["destType"], p["destBucket"], p["destPrefix"], p["destEndpoint"])
+	to := strings.Trim(p["destPrefix"], "/")
+	if to != "" {
+		to += "/" // a folder; a prefix of the source is literal text
+	}
+	return address(p["srcType"], p["srcBucket"], p["srcPrefix"], p["srcEndpoint"]), address(p["destType"], p["destBucket"], to, p["destEndpoint"])
 }
 
 func s3Schedule(v contract.Values) task.Schedule {
