@@ -134,6 +134,18 @@ func readTasks(path string) ([]local.Task, error) {
 
 // dataFolder returns the folder of the records, and makes it for this user alone.
 func dataFolder(given string) (string, error) {
+	dir, err := dataPath(given)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("--data: %w", err)
+	}
+	return dir, nil
+}
+
+// dataPath returns where the folder of the records is, or is to be.
+func dataPath(given string) (string, error) {
 	dir := given
 	if dir == "" {
 		base := os.Getenv("XDG_DATA_HOME")
@@ -147,9 +159,6 @@ func dataFolder(given string) (string, error) {
 		dir = filepath.Join(base, "dth")
 	}
 	dir, err := filepath.Abs(dir)
-	if err == nil {
-		err = os.MkdirAll(dir, 0o700)
-	}
 	if err != nil {
 		return "", fmt.Errorf("--data: %w", err)
 	}
