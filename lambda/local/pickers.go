@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/worker/partition"
 )
 
 // Pickers lists what can be chosen on one machine: the secrets in its folder. Buckets of stores are theirs to list, and there
@@ -30,7 +31,7 @@ func (p Pickers) Pick(_ context.Context, q task.PickQuery) (task.Picks, error) {
 			}
 		}
 	case task.Regions:
-		all = regions()
+		all = partition.Regions()
 	case task.Buckets, task.KMSKeys, task.VPCs, task.Subnets:
 	}
 	slices.Sort(all)
@@ -46,14 +47,4 @@ func (p Pickers) Pick(_ context.Context, q task.PickQuery) (task.Picks, error) {
 		page.Picks = append(page.Picks, task.Pick{Value: name, Label: name})
 	}
 	return page, nil
-}
-
-// regions are those of AWS that are offered by name; others can be written all the same.
-func regions() []string {
-	return []string{
-		"af-south-1", "ap-east-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2", "ap-southeast-1", "ap-southeast-2",
-		"ap-southeast-3", "ap-southeast-4", "ca-central-1", "ca-west-1", "cn-north-1", "cn-northwest-1", "eu-central-1", "eu-central-2", "eu-north-1",
-		"eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2", "eu-west-3", "il-central-1", "me-central-1", "me-south-1", "sa-east-1", "us-east-1", "us-east-2",
-		"us-gov-east-1", "us-gov-west-1", "us-west-1", "us-west-2",
-	}
 }

@@ -7,6 +7,11 @@ import (
 	"github.com/datatransferhub/dth/lambda/notify/notifyaws"
 	"github.com/datatransferhub/dth/lambda/stackops/stackopsaws"
 	"github.com/datatransferhub/dth/lambda/stackops/startaws"
+	"github.com/datatransferhub/dth/lambda/task/engineaws"
+	"github.com/datatransferhub/dth/lambda/task/existenceaws"
+	"github.com/datatransferhub/dth/lambda/task/logsaws"
+	"github.com/datatransferhub/dth/lambda/task/metricsaws"
+	"github.com/datatransferhub/dth/lambda/task/pickersaws"
 	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/lambda/wiring"
 	"github.com/datatransferhub/dth/lambda/wiring/policy"
@@ -21,12 +26,19 @@ type hubActor struct {
 
 func hubActors() map[string]hubActor {
 	topicKey := []string{"kms:GenerateDataKey", "kms:Decrypt"} // SNS uses the key on the sender's behalf
+	begin, _ := startaws.Actions()
+	_, runs, ledgers := engineaws.Actions()
 	return map[string]hubActor{
 		// CloudFormation reads the template on the caller's behalf, and acts as the service role.
 		wiring.StackOps: {beside: all(topicKey, []string{"s3:GetObject", "iam:PassRole"})},
 		wiring.Mirror:   {beside: topicKey},
 		wiring.Reconcile: {beside: topicKey, uses: map[string][]string{
 			"lambda/stackops/stackopsaws": stackopsaws.LookActions(), "worker/run/runaws": runaws.ReaderActions(),
+		}},
+		// It reads the tables of tasks, begins operations without looking how far they are, and writes down the rights of stores for
+		// their owners.
+		wiring.API: {uses: map[string][]string{
+			"lambda/stackops/startaws": begin, "worker/run/runaws": runs, "worker/ledger/ledgeraws": ledgers, "worker/store/storeaws": nil,
 		}},
 	}
 }
@@ -38,10 +50,16 @@ func TestPoliciesOfTheHubAreWhatTheCodeNeeds(t *testing.T) {
 		"lambda/notify/notifyaws":     notifyaws.Actions(),
 		"lambda/stackops/stackopsaws": all(stackopsaws.MakeActions(), stackopsaws.DeleteActions(), stackopsaws.LookActions()),
 		"lambda/stackops/startaws":    all(begin, look),
+		"lambda/task/engineaws":       all(engineaws.Actions()),
+		"lambda/task/existenceaws":    all(existenceaws.Actions()),
+		"lambda/task/logsaws":         logsaws.Actions(),
+		"lambda/task/metricsaws":      metricsaws.Actions(),
+		"lambda/task/pickersaws":      pickersaws.Actions(),
 		"lambda/task/taskaws":         all(taskaws.ReadActions(), taskaws.WriteActions()),
 		"worker/wire/wireaws":         nil, // signs for others
 	}
-	for _, l := range wiring.Lambdas() {
+	front := slices.DeleteFunc(wiring.FrontLambdas(), func(l wiring.Lambda) bool { return l.Name == wiring.SiteConfig })
+	for _, l := range slices.Concat(wiring.Lambdas(), front) {
 		t.Run(l.Name, func(t *testing.T) {
 			a, found := hubActors()[l.Name]
 			if !found {
@@ -59,7 +77,7 @@ func TestPoliciesOfTheHubAreWhatTheCodeNeeds(t *testing.T) {
 				want = append(want, actions...)
 			}
 			var got []string
-			for _, s := range policy.Lambda(l.Name) {
+			for _, s := range slices.Concat(policy.Lambda(l.Name), policy.Front(l.Name, true)) {
 				got = append(got, s.Actions...)
 			}
 			for _, missing := range without(want, got) {

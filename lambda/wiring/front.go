@@ -26,7 +26,7 @@ func FrontLambdas() []Lambda {
 		{
 			// AppSync waits for thirty seconds.
 			"ApiFunction", API, "Answers the API of a Data Transfer Hub", 512, 30 * time.Second,
-			[]string{EnvHub, EnvVersion, EnvTasks, EnvAudit, EnvAssets, EnvPluginVersion, EnvStackWorkflow, EnvGroupsClaim, EnvAutomationRole},
+			[]string{EnvHub, EnvVersion, EnvTasks, EnvAudit, EnvPluginVersion, EnvStackWorkflow, EnvGroupsClaim, EnvAutomationRole},
 		},
 		{"SiteConfigFunction", SiteConfig, "Brings the console to its bucket", 512, 9 * time.Minute, nil},
 	}

@@ -21,7 +21,7 @@ var reads = regexp.MustCompile(`os\.Getenv\(wiring\.(\w+)\)`)
 // A Lambda is given every variable that its program reads, and no other.
 func TestLambdasAreGivenWhatTheyRead(t *testing.T) {
 	values := constants(t)
-	for _, l := range wiring.Lambdas() {
+	for _, l := range slices.Concat(wiring.Lambdas(), wiring.FrontLambdas()) {
 		source, err := os.ReadFile(filepath.Join("..", l.Name, "main/main.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -41,25 +41,27 @@ func TestLambdasAreGivenWhatTheyRead(t *testing.T) {
 // constants returns the texts of the package's constants by name.
 func constants(t *testing.T) map[string]string {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "wiring.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	values := map[string]string{}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok {
-			return true
+	for _, name := range []string{"wiring.go", "front.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i, name := range spec.Names {
-			if literal, ok := spec.Values[i].(*ast.BasicLit); ok && literal.Kind == token.STRING {
-				if values[name.Name], err = strconv.Unquote(literal.Value); err != nil {
-					t.Fatal(err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok {
+				return true
+			}
+			for i, name := range spec.Names {
+				if literal, ok := spec.Values[i].(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if values[name.Name], err = strconv.Unquote(literal.Value); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-		}
-		return true
-	})
+			return true
+		})
+	}
 	return values
 }
 

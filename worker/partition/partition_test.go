@@ -47,3 +47,17 @@ func TestARNs(t *testing.T) {
 		}
 	}
 }
+
+func TestRegionsThatAreOfferedAreRegions(t *testing.T) {
+	found := map[string]int{}
+	for _, region := range partition.Regions() {
+		p, err := partition.Of(region)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[p.Name]++
+	}
+	if found["aws-cn"] != 2 || found["aws-us-gov"] != 2 || found["aws"] < 20 {
+		t.Errorf("regions by partition: %v", found)
+	}
+}

@@ -4,8 +4,12 @@ import (
 	"slices"
 
 	"github.com/datatransferhub/dth/lambda/siteconfig/siteconfigaws"
+	"github.com/datatransferhub/dth/lambda/task/engineaws"
+	"github.com/datatransferhub/dth/lambda/task/existenceaws"
+	"github.com/datatransferhub/dth/lambda/task/logsaws"
+	"github.com/datatransferhub/dth/lambda/task/metricsaws"
+	"github.com/datatransferhub/dth/lambda/task/pickersaws"
 	"github.com/datatransferhub/dth/lambda/wiring"
-	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
 // The names in resources of the Lambdas in front of the hub.
@@ -36,11 +40,12 @@ func Front(name string, secures bool) []Statement {
 
 // lookAtTasks lets the API ask the stacks of tasks, and read what they have on record, in their logs and in their metrics.
 func lookAtTasks() []Statement {
+	functions, runs, ledgers := engineaws.Actions()
 	return []Statement{
-		{Sid: "Control", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{functionsArn}},
-		{Sid: "Records", Actions: runaws.ReaderActions(), Resources: []string{tablesArn, tablesArn + "/index/*"}},
-		{Sid: "TaskLogs", Actions: []string{"logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"}, Resources: []string{logsArn, logsArn + ":*"}},
-		{Sid: "Metrics", Actions: []string{"cloudwatch:GetMetricData", "cloudwatch:ListMetrics"}, Resources: []string{"*"}}, // they take no resource
+		{Sid: "Control", Actions: functions, Resources: []string{functionsArn}},
+		{Sid: "Records", Actions: once(runs, ledgers), Resources: []string{tablesArn, tablesArn + "/index/*"}},
+		{Sid: "TaskLogs", Actions: logsaws.Actions(), Resources: []string{logsArn, logsArn + ":*"}},
+		{Sid: "Metrics", Actions: metricsaws.Actions(), Resources: []string{"*"}}, // they take no resource
 	}
 }
 
@@ -48,18 +53,23 @@ func lookAtTasks() []Statement {
 // looked at is named by the person who makes the task. Values of secrets are not among it.
 func choose() []Statement {
 	const here = "${AWS::Region}:${AWS::AccountId}:"
+	buckets, secrets, keys, networks := existenceaws.Actions()
 	return []Statement{
-		{
-			Sid: "Lists", Resources: []string{"*"},
-			Actions: []string{
-				"s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "kms:ListAliases", "kms:ListKeys",
-				"ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeRegions",
-			},
-		},
-		{Sid: "Buckets", Actions: []string{"s3:ListBucket", "s3:GetBucketLocation"}, Resources: []string{"arn:${AWS::Partition}:s3:::*"}},
-		{Sid: "Secrets", Actions: []string{"secretsmanager:DescribeSecret"}, Resources: []string{"arn:${AWS::Partition}:secretsmanager:" + here + "secret:*"}},
-		{Sid: "Keys", Actions: []string{"kms:DescribeKey"}, Resources: []string{"arn:${AWS::Partition}:kms:" + here + "key/*"}},
+		{Sid: "Lists", Actions: once(pickersaws.Actions(), networks), Resources: []string{"*"}},
+		{Sid: "Buckets", Actions: buckets, Resources: []string{"arn:${AWS::Partition}:s3:::*"}},
+		{Sid: "Secrets", Actions: secrets, Resources: []string{"arn:${AWS::Partition}:secretsmanager:" + here + "secret:*"}},
+		{Sid: "Keys", Actions: keys, Resources: []string{"arn:${AWS::Partition}:kms:" + here + "key/*"}},
 	}
+}
+
+// once are the actions of some lists, each once, in their order.
+func once(lists ...[]string) (all []string) {
+	for _, action := range slices.Concat(lists...) {
+		if !slices.Contains(all, action) {
+			all = append(all, action)
+		}
+	}
+	return all
 }
 
 // site lets the site configuration fill and empty the console's bucket.

@@ -20,7 +20,7 @@ import (
 const Name = "DataTransferS3Stack"
 
 // logPrefix begins the names of the task's log groups.
-const logPrefix = "/datatransferhub/${AWS::StackName}/"
+const logPrefix = wiring.LogRoot + "${AWS::StackName}/"
 
 // The programs of the instances.
 const (
@@ -69,8 +69,8 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 
 // build writes what works, in the order in which the parts name each other.
 func (b *builder) build(parameters map[string]any) {
-	b.s.LogGroup(policy.FinderLogs, kit.Sub(logPrefix+"finder"), kit.Number("logRetentionDays"))
-	b.s.LogGroup(policy.WorkerLogs, kit.Sub(logPrefix+"worker"), kit.Number("logRetentionDays"))
+	b.s.LogGroup(policy.FinderLogs, kit.Sub(logPrefix+wiring.LogFinder), kit.Number("logRetentionDays"))
+	b.s.LogGroup(policy.WorkerLogs, kit.Sub(logPrefix+wiring.LogWorker), kit.Number("logRetentionDays"))
 	controller := b.machine("Controller", wiring.Multipart, policy.ControllerName, workflow.Controller())
 	config := newConfiguration(b.s, newBucket(b.s), b.function(wiring.TaskConfig), b.queues, b.tables, controller.Ref(), parameters)
 	b.rights.compute(config)
@@ -116,18 +116,18 @@ func (b *builder) outputs(topic, controller, monitor, workers, dashboard, contro
 		id, description string
 		value           *string
 	}{
-		{"QueueUrl", "Queue of objects to transfer", b.queues.main.Ref()},
-		{"DeadLetterQueueUrl", "Queue of messages that failed five times", b.queues.dead.Ref()},
+		{wiring.OutputQueue, "Queue of objects to transfer", b.queues.main.Ref()},
+		{wiring.OutputDeadLetters, "Queue of messages that failed five times", b.queues.dead.Ref()},
 		{"LedgerTableName", "Table with one record for each object", b.tables.ledger.Ref()},
 		{wiring.OutputRuns, "Table of runs and uploads", b.tables.runs.Ref()},
-		{"WorkersName", "Auto Scaling group of the workers", workers},
+		{wiring.OutputWorkers, "Auto Scaling group of the workers", workers},
 		{"TopicArn", "Topic of the alarms", topic},
 		{"ControllerArn", "State machine that looks after large uploads", controller},
 		{"MonitorArn", "State machine that closes runs", monitor},
 		{"ControlFunction", "Lambda that steers the task; see the guide on steering a task", control},
 		{"ConfigurationName", "SSM parameter with the configuration of finder and workers", kit.Sub(configuration)},
-		{"FinderLogGroup", "Log group of finders", kit.Sub(logPrefix + "finder")},
-		{"WorkerLogGroup", "Log group of workers", kit.Sub(logPrefix + "worker")},
+		{"FinderLogGroup", "Log group of finders", kit.Sub(logPrefix + wiring.LogFinder)},
+		{"WorkerLogGroup", "Log group of workers", kit.Sub(logPrefix + wiring.LogWorker)},
 		{"DashboardUrl", "Dashboard", kit.SubWith("https://${Console}/cloudwatch/home?region=${AWS::Region}#dashboards:name=${Dashboard}", map[string]*string{"Console": kit.Console(b.s), "Dashboard": dashboard})},
 	} {
 		b.s.Output(o.id, o.description, o.value)

@@ -92,7 +92,17 @@ const (
 
 // Outputs of the template that the hub reads. Their names stay.
 const (
-	OutputRuns = "RunTableName" // table of runs and uploads
+	OutputRuns        = "RunTableName" // table of runs and uploads
+	OutputQueue       = "QueueUrl"
+	OutputDeadLetters = "DeadLetterQueueUrl"
+	OutputWorkers     = "WorkersName" // Auto Scaling group
+)
+
+// The log groups of a task are LogRoot, the name of its stack, a slash and the name of a Lambda or one of these.
+const (
+	LogRoot   = "/datatransferhub/"
+	LogFinder = "finder"
+	LogWorker = "worker"
 )
 
 // Tags of instances. Those of the finder say what it was started for, and are read from the instance's metadata.

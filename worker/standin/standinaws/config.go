@@ -57,7 +57,7 @@ func Only(tb testing.TB, cfg aws.Config, actions []string) aws.Config {
 // named maps operations to those whose actions allow them: batches to the single ones, and what S3 names otherwise.
 func named() map[string]string {
 	return map[string]string{
-		"Invoke": "InvokeFunction", "ListObjectsV2": "ListBucket",
+		"Invoke": "InvokeFunction", "ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket", "ListBuckets": "ListAllMyBuckets",
 		"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
 		"SendMessageBatch": "SendMessage", "DeleteMessageBatch": "DeleteMessage", "ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
 	}
@@ -77,6 +77,8 @@ func Action(service, operation string) string {
 		prefix = "events"
 	case "cloudwatchlogs":
 		prefix = "logs"
+	case "trentservice": // KMS in its headers
+		prefix = "kms"
 	}
 	return prefix + ":" + operation
 }
