@@ -25,8 +25,19 @@ func must(t *testing.T, err error) {
 // hub is a stand-in with the hub's tables and the environment of its Lambdas.
 type hub struct {
 	t     *testing.T
+	url   string // of the stand-in
 	tasks task.Store
 	env   []string
+}
+
+// variable is the value of one of the environment, the last one that was given.
+func (h *hub) variable(name string) (value string) {
+	for _, e := range h.env {
+		if text, is := strings.CutPrefix(e, name+"="); is {
+			value = text
+		}
+	}
+	return value
 }
 
 func newHub(t *testing.T) *hub {
@@ -40,7 +51,7 @@ func newHub(t *testing.T) *hub {
 	})
 	machinesaws.Put(t, server.URL, "acme-us-east-1", "data-transfer-hub/1.2.3/DataTransferS3Stack.template",
 		`{"Parameters":{"srcBucket":{"Type":"String"}},"Resources":{"Queue":{"Type":"AWS::SQS::Queue"}},"Outputs":{"RunTableName":{"Value":"runs"}}}`)
-	return &hub{t, machinesaws.Tasks(t, server.URL, "tasks", "audit"), []string{
+	return &hub{t, server.URL, machinesaws.Tasks(t, server.URL, "tasks", "audit"), []string{
 		"AWS_ENDPOINT_URL=" + server.URL, wiring.EnvHub + "=hub", wiring.EnvTasks + "=tasks", wiring.EnvAudit + "=audit", wiring.EnvAssets + "=acme",
 		wiring.EnvServiceRole + "=arn:aws:iam::123456789012:role/service",
 		wiring.EnvStackWorkflow + "=arn:aws:states:us-east-1:123456789012:stateMachine:stacks",

@@ -34,6 +34,11 @@ func Create(t *testing.T, url, name, definition string) *Machine {
 	return m
 }
 
+// At returns the state machine of an ARN.
+func At(t *testing.T, url, arn string) *Machine {
+	return &Machine{t, sfn.NewFromConfig(standinaws.Config(t, url)), arn}
+}
+
 // Start starts an execution.
 func (m *Machine) Start(name, input string) {
 	m.t.Helper()

@@ -72,17 +72,17 @@ func TestMissing(t *testing.T) {
 		with map[string]string
 		want []string // field and a word of the message
 	}{
-		"all there": {nil, nil},
-		"buckets": {map[string]string{"srcBucket": "nowhere", "destBucket": "nowhere-2"}, []string{"srcBucket no bucket", "destBucket no bucket"}},
+		"all there":                     {nil, nil},
+		"buckets":                       {map[string]string{"srcBucket": "nowhere", "destBucket": "nowhere-2"}, []string{"srcBucket no bucket", "destBucket no bucket"}},
 		"a bucket of another provider":  {map[string]string{"srcType": "Aliyun_OSS", "srcBucket": "nowhere", "srcRegion": "cn-hangzhou"}, nil},
 		"a bucket of another partition": {map[string]string{"srcBucket": "nowhere", "srcRegion": "cn-north-1"}, nil},
 		"a bucket behind an address":    {map[string]string{"srcBucket": "nowhere", "srcEndpoint": "https://s3.example.com"}, nil},
 		"a secret":                      {map[string]string{"srcCredentials": "lost"}, []string{"srcCredentials no secret"}},
-		"a secret of another region": {map[string]string{"srcCredentials": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-abcdef"}, nil},
-		"a key":                    {map[string]string{"destPutObjectSSEKmsKeyId": unknown}, []string{"destPutObjectSSEKmsKeyId no such key"}},
-		"a key of another region":  {map[string]string{"destPutObjectSSEKmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/" + unknown}, nil},
-		"networks": {map[string]string{"ec2VpcId": "vpc-12345678", "ec2Subnets": "subnet-12345678"}, []string{"ec2VpcId no such VPC", "ec2Subnets no such subnet"}},
-		"subnets of another VPC": {map[string]string{"ec2VpcId": other}, []string{"ec2Subnets not in " + other}},
+		"a secret of another region":    {map[string]string{"srcCredentials": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x-abcdef"}, nil},
+		"a key":                         {map[string]string{"destPutObjectSSEKmsKeyId": unknown}, []string{"destPutObjectSSEKmsKeyId no such key"}},
+		"a key of another region":       {map[string]string{"destPutObjectSSEKmsKeyId": "arn:aws:kms:eu-west-1:123456789012:key/" + unknown}, nil},
+		"networks":                      {map[string]string{"ec2VpcId": "vpc-12345678", "ec2Subnets": "subnet-12345678"}, []string{"ec2VpcId no such VPC", "ec2Subnets no such subnet"}},
+		"subnets of another VPC":        {map[string]string{"ec2VpcId": other}, []string{"ec2Subnets not in " + other}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			parameters := maps.Clone(there)

@@ -104,13 +104,13 @@ func TestLines(t *testing.T) {
 		change func(*task.LogQuery)
 		want   []string // stream and second
 	}{
-		"all":             {func(*task.LogQuery) {}, []string{"a 0", "a 1", "a 2", "b 600", "b 601"}},
-		"a key":           {func(q *task.LogQuery) { q.Text = "photos/1 a" }, []string{"a 0", "b 600"}},
-		"a key to escape": {func(q *task.LogQuery) { q.Text = `odd"name` }, []string{"a 2"}},
+		"all":              {func(*task.LogQuery) {}, []string{"a 0", "a 1", "a 2", "b 600", "b 601"}},
+		"a key":            {func(q *task.LogQuery) { q.Text = "photos/1 a" }, []string{"a 0", "b 600"}},
+		"a key to escape":  {func(q *task.LogQuery) { q.Text = `odd"name` }, []string{"a 2"}},
 		"as it is written": {func(q *task.LogQuery) { q.Text = `"msg":"heart` }, []string{"b 601"}},
-		"one stream":      {func(q *task.LogQuery) { q.Stream, q.Text = "b", "photos/1 a" }, []string{"b 600"}},
-		"a time":          {func(q *task.LogQuery) { q.From, q.To = began.Add(time.Second), began.Add(10*time.Minute) }, []string{"a 1", "a 2"}},
-		"nothing":         {func(q *task.LogQuery) { q.Text = "absent" }, nil},
+		"one stream":       {func(q *task.LogQuery) { q.Stream, q.Text = "b", "photos/1 a" }, []string{"b 600"}},
+		"a time":           {func(q *task.LogQuery) { q.From, q.To = began.Add(time.Second), began.Add(10*time.Minute) }, []string{"a 1", "a 2"}},
+		"nothing":          {func(q *task.LogQuery) { q.Text = "absent" }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := all
@@ -148,8 +148,8 @@ func TestRefusals(t *testing.T) {
 		stream string
 		field  string
 	}{
-		"a stream's form":  {"S3", "a:b", "stream"},
-		"a kind of task":   {"Other", "", "source"},
+		"a stream's form": {"S3", "a:b", "stream"},
+		"a kind of task":  {"Other", "", "source"},
 	} {
 		own := taskOf("t-no")
 		own.Type, q.Stream = c.kind, c.stream
@@ -210,10 +210,10 @@ func TestErrors(t *testing.T) {
 		answer        string
 		want          func(error) bool
 	}{
-		"an old cursor":     {"old", "", `{"__type":"InvalidParameterException","message":"The specified nextToken is invalid."}`, func(err error) bool { return errors.Is(err, task.ErrCursor) }},
-		"no such stream":    {"", "x", `{"__type":"ResourceNotFoundException","message":"The specified log stream does not exist."}`, func(err error) bool { return task.Is(err, task.Invalid) }},
-		"no group":          {"", "", `{"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}`, func(err error) bool { return err == nil }},
-		"anything else":     {"", "", `{"__type":"ThrottlingException","message":"Rate exceeded"}`, func(err error) bool { return err != nil && strings.Contains(err.Error(), "/worker") }},
+		"an old cursor":  {"old", "", `{"__type":"InvalidParameterException","message":"The specified nextToken is invalid."}`, func(err error) bool { return errors.Is(err, task.ErrCursor) }},
+		"no such stream": {"", "x", `{"__type":"ResourceNotFoundException","message":"The specified log stream does not exist."}`, func(err error) bool { return task.Is(err, task.Invalid) }},
+		"no group":       {"", "", `{"__type":"ResourceNotFoundException","message":"The specified log group does not exist."}`, func(err error) bool { return err == nil }},
+		"anything else":  {"", "", `{"__type":"ThrottlingException","message":"Rate exceeded"}`, func(err error) bool { return err != nil && strings.Contains(err.Error(), "/worker") }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen []asked
