@@ -13,6 +13,8 @@ import (
 	"github.com/aws/jsii-runtime-go"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/infra/portal"
+	"github.com/datatransferhub/dth/lambda/api/schema"
 	s3stack "github.com/datatransferhub/dth/plugins/s3/stack"
 )
 
@@ -37,7 +39,15 @@ func build(app awscdk.App, dist string) error {
 		assets.Published = &kit.Published{BucketPrefix: context(app, "bucketPrefix", "data-transfer-hub"), Version: version}
 	}
 	_, err := s3stack.New(app, assets, version)
-	return err
+	if err != nil {
+		return err
+	}
+	for _, variant := range portal.Variants() {
+		if _, err := portal.New(app, assets, version, variant, portal.API{Schema: schema.Text(), Resolver: schema.Resolver()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // context returns a value of the app's context.

@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 
 	"github.com/datatransferhub/dth/infra/kit/kittest"
+	"github.com/datatransferhub/dth/infra/portal"
+	hub "github.com/datatransferhub/dth/lambda/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
@@ -21,6 +24,9 @@ func newDist(t *testing.T) string {
 	dist := t.TempDir()
 	files := []string{"engine/jobfinder", "engine/jobworker"}
 	for _, l := range wiring.Lambdas() {
+		files = append(files, "lambda/"+l.Name+"/bootstrap")
+	}
+	for _, l := range slices.Concat(hub.Lambdas(), hub.FrontLambdas()) {
 		files = append(files, "lambda/"+l.Name+"/bootstrap")
 	}
 	for _, file := range files {
@@ -35,8 +41,8 @@ func newDist(t *testing.T) string {
 	return dist
 }
 
-// destinations returns where the files of a synthesized app are put: bucket and key of each.
-func destinations(t *testing.T, dist string, given map[string]any) (found []string) {
+// destinations returns where the files of each template of a synthesized app are put: bucket and key.
+func destinations(t *testing.T, dist string, given map[string]any) (found map[string][]string) {
 	t.Helper()
 	out := t.TempDir()
 	app := awscdk.NewApp(&awscdk.AppProps{Outdir: &out, Context: &given, AnalyticsReporting: new(false), TreeMetadata: new(false)})
@@ -44,7 +50,17 @@ func destinations(t *testing.T, dist string, given map[string]any) (found []stri
 		t.Fatal(err)
 	}
 	app.Synth(nil)
-	text, err := os.ReadFile(filepath.Join(out, "DataTransferS3Stack.assets.json"))
+	found = map[string][]string{}
+	for _, name := range []string{"DataTransferS3Stack", string(portal.Cognito), string(portal.OpenID)} {
+		found[name] = listed(t, filepath.Join(out, name+".assets.json"))
+	}
+	return found
+}
+
+// listed returns where the files of one list are put.
+func listed(t *testing.T, list string) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile(list)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,18 +85,21 @@ func TestFormsKeepTheirFilesApart(t *testing.T) {
 	dist := newDist(t)
 	own := destinations(t, dist, map[string]any{})
 	released := destinations(t, dist, map[string]any{"published": "true", "bucketPrefix": "mine", "version": "v1.2.3"})
-	// The released form leaves the programs to dth publish, which knows them by name: six zips and the template.
-	if want := len(wiring.Lambdas()) + 1; len(released) != want || len(own) != want+2 {
-		t.Errorf("%d files of the released form, %d of the other; want %d and %d", len(released), len(own), want, want+2)
-	}
-	for _, d := range own {
-		if !strings.HasPrefix(d, "cdk-hnb659fds-assets-") {
-			t.Errorf("cdk deploy puts a file to %s", d)
+	// The released form leaves the programs to dth publish, which knows them by name: the zips and the template are left.
+	hubs := len(hub.Lambdas()) + len(hub.FrontLambdas()) + 1
+	for name, want := range map[string][2]int{"DataTransferS3Stack": {len(wiring.Lambdas()) + 1, len(wiring.Lambdas()) + 3}, string(portal.Cognito): {hubs, hubs}, string(portal.OpenID): {hubs, hubs}} {
+		if len(released[name]) != want[0] || len(own[name]) != want[1] {
+			t.Errorf("%s: %d files of the released form, %d of the other; want %v", name, len(released[name]), len(own[name]), want)
 		}
-	}
-	for _, d := range released {
-		if !strings.HasPrefix(d, "mine-${AWS::Region}/data-transfer-hub/v1.2.3/") {
-			t.Errorf("a released file goes to %s", d)
+		for _, d := range own[name] {
+			if !strings.HasPrefix(d, "cdk-hnb659fds-assets-") {
+				t.Errorf("cdk deploy puts a file of %s to %s", name, d)
+			}
+		}
+		for _, d := range released[name] {
+			if !strings.HasPrefix(d, "mine-${AWS::Region}/data-transfer-hub/v1.2.3/") {
+				t.Errorf("a released file of %s goes to %s", name, d)
+			}
 		}
 	}
 }
