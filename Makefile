@@ -199,15 +199,17 @@ fresh:
 	@rm -rf dist cdk.out
 
 .PHONY: release
-release: fresh synth ## build everything that VERSION ships into dist/: templates, Lambdas, programs, licences, hashes
+release: fresh synth console ## build everything that VERSION ships into dist/: templates, Lambdas, programs, console, licences, hashes
 	$(call step,release $(VERSION))
 	@mkdir -p dist/cli
+	@cp -r web/dist dist/console
+	@rm -f dist/console/.keep
 	@for target in $(CLI); do \
 		echo "dist/cli/dth-$$target"; \
 		CGO_ENABLED=0 GOOS=$${target%-*} GOARCH=$${target#*-} go build $(BUILD) -o dist/cli/dth-$$target ./cmd/dth; \
 	done
 	@go -C .tools run -buildvcs=false ./licenses --in $(ROOT) $(SHIPPED) >dist/LICENSES.txt
-	@cd dist && find cdk/asset.* cli engine lambda templates LICENSES.txt -type f | LC_ALL=C sort | xargs sha256sum >SHA256SUMS
+	@cd dist && find cdk/asset.* cli console engine lambda templates LICENSES.txt -type f | LC_ALL=C sort | xargs sha256sum >SHA256SUMS
 	@echo "dist/SHA256SUMS: $$(wc -l <dist/SHA256SUMS) files"
 
 .PHONY: release-twice

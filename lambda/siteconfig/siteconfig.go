@@ -116,7 +116,7 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 }
 
 // write brings the site to what the properties say. New files come first and the page that names them after them; files of the
-// version before stay until then, for people who have its page open.
+// version before stay, for people who have its page open, and go with the version after.
 func (r Resource) write(ctx context.Context, e customresource.Event) (customresource.Result, error) {
 	p, err := read(e.ResourceProperties)
 	if err != nil {
@@ -145,7 +145,39 @@ func (r Resource) write(ctx context.Context, e customresource.Event) (customreso
 	if err := r.Site.Invalidate(ctx, p.Distribution, e.RequestId); err != nil {
 		return customresource.Result{}, fmt.Errorf("invalidating the distribution's copies: %w", err)
 	}
+	if note == "" {
+		note = r.tidy(ctx, p, e.OldResourceProperties, files)
+	}
 	return customresource.Result{ID: p.Bucket + "/" + wiring.ConfigKey, Note: note}, nil
+}
+
+// tidy removes the files that neither the new version has nor the one before. It says what stays that should not: a console
+// works with files that nobody asks for.
+func (r Resource) tidy(ctx context.Context, p properties, old json.RawMessage, files []File) (note string) {
+	var before struct{ ReleasesBucket, Version string }
+	if len(old) == 0 || json.Unmarshal(old, &before) != nil || before.Version == "" || before.Version == p.Version {
+		return ""
+	}
+	content, err := r.Site.Get(ctx, before.ReleasesBucket, Bundle(before.Version))
+	if err != nil {
+		return fmt.Sprintf("the console of version %s is not published any more, so its files and older ones stay in the console's bucket", before.Version)
+	}
+	kept, err := unpack(content)
+	if err != nil {
+		return fmt.Sprintf("the console of version %s cannot be read, so its files and older ones stay in the console's bucket", before.Version)
+	}
+	keep := map[string]bool{}
+	for _, f := range slices.Concat(kept, files) {
+		keep[f.Key] = true
+	}
+	there, err := r.Site.Keys(ctx, p.Bucket)
+	if err == nil {
+		err = r.Site.Remove(ctx, p.Bucket, slices.DeleteFunc(there, func(key string) bool { return keep[key] }))
+	}
+	if err != nil {
+		return fmt.Sprintf("files of older versions stay in the console's bucket: %v", err)
+	}
+	return ""
 }
 
 // rank orders files: the configuration before the page that reads it, the page last.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -122,6 +123,39 @@ func TestTheConsoleIsWritten(t *testing.T) {
 	var config struct{ API string }
 	if err := json.Unmarshal(s.files["config.json"].Content, &config); err != nil || config.API != "https://api.example.com/graphql" {
 		t.Errorf("configuration %s: %v", s.files["config.json"].Content, err)
+	}
+}
+
+// With a new version go the files that neither it has nor the version before, whose page people may have open. An update that
+// changes no version removes nothing, and what cannot be tidied up is told, and fails nothing.
+func TestStaleFiles(t *testing.T) {
+	releases := map[string][]byte{}
+	for version, asset := range map[string]string{"1.2.1": "assets/old.js", "1.2.2": "assets/before.js", "1.2.3": "assets/new.js"} {
+		releases["releases-eu-west-1/data-transfer-hub/"+version+"/console.zip"] = bundle(t, "index.html", asset)
+	}
+	from := func(version string) customresource.Event {
+		e := event("")
+		e.OldResourceProperties = json.RawMessage(`{"Bucket":"console","ReleasesBucket":"releases-eu-west-1","Version":"` + version + `"}`)
+		return e
+	}
+	for name, c := range map[string]struct {
+		before       string
+		breaks, note string
+		stays        []string
+	}{
+		"the next version":        {"1.2.2", "", "", []string{"assets/before.js", "assets/new.js", "config.json", "index.html"}},
+		"the same version":        {"1.2.3", "", "", []string{"assets/before.js", "assets/new.js", "assets/old.js", "config.json", "index.html"}},
+		"one that is not there":   {"1.0.0", "", "1.0.0 is not published", []string{"assets/before.js", "assets/new.js", "assets/old.js", "config.json", "index.html"}},
+		"a bucket that holds out": {"1.2.2", "keys", "out of order", []string{"assets/before.js", "assets/new.js", "assets/old.js", "config.json", "index.html"}},
+	} {
+		s := &site{releases: releases, breaks: c.breaks, files: map[string]siteconfig.File{"index.html": {}, "assets/old.js": {}, "assets/before.js": {}}}
+		r, err := siteconfig.Resource{Site: s}.Update(t.Context(), from(c.before))
+		if err != nil || !strings.Contains(r.Note, c.note) || c.note == "" && r.Note != "" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		if got := slices.Sorted(maps.Keys(s.files)); !slices.Equal(got, c.stays) {
+			t.Errorf("%s: there are %q", name, got)
+		}
 	}
 }
 

@@ -116,6 +116,21 @@ func TestReleaseHasTheConsole(t *testing.T) {
 	t.Error("the release has no console")
 }
 
+// The templates of the hub are not released without the console that their stacks unpack.
+func TestHubNeedsItsConsole(t *testing.T) {
+	dist := publishtest.Dist(t, "1.2.3")
+	template, err := os.ReadFile(filepath.Join(dist, "templates", "DataTransferS3Stack.template"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dist, "templates", "DataTransferHub-cognito.template"), template, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := publish.Read(dist, "mine", ""); err == nil || !strings.Contains(err.Error(), filepath.Join(dist, "console")) || !strings.Contains(err.Error(), "make release") {
+		t.Errorf("a release without the console: %v", err)
+	}
+}
+
 // sha256sum itself takes the list.
 func TestSumsAreThoseOfSha256sum(t *testing.T) {
 	root := t.TempDir()

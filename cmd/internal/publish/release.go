@@ -256,10 +256,20 @@ func (r *Release) addFolder(dir string) error {
 	return nil
 }
 
-// addConsole adds the console's files as one zip, which a hub unpacks into its bucket. Without them a hub has an API alone.
+// consoleFolder holds the built console in the folder of a release; `make release` copies web/dist to it.
+const consoleFolder = "console"
+
+// hubTemplates begins the names of the templates whose stacks unpack the console.
+const hubTemplates = "DataTransferHub-"
+
+// addConsole adds the console's files as one zip, which a hub unpacks into its bucket. A release with the hub's templates is
+// none without it.
 func (r *Release) addConsole(dist string) error {
-	dir := filepath.Join(dist, "console")
+	dir := filepath.Join(dist, consoleFolder)
 	if _, err := os.Stat(filepath.Join(dir, "index.html")); errors.Is(err, fs.ErrNotExist) {
+		if slices.ContainsFunc(r.Files, func(f File) bool { return strings.HasPrefix(f.Name, hubTemplates) }) {
+			return fmt.Errorf("%s: the templates of the hub are there, its console is not: make release builds it from web/ and puts web/dist there", dir)
+		}
 		return nil
 	}
 	content, err := zipFolder(dir)
