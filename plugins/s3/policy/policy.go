@@ -6,6 +6,7 @@ package policy
 import (
 	"slices"
 
+	"github.com/datatransferhub/dth/plugins/contract/right"
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/giant/giantaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
@@ -20,21 +21,14 @@ import (
 )
 
 // Statement is one thing that an actor may do.
-type Statement struct {
-	Sid       string
-	Actions   []string
-	Resources []string
-	// Conditions: operator, key, values; values are texts like resources.
-	Conditions map[string]map[string][]string
-	When       When
-}
+type Statement = right.Statement
 
 // When is the circumstance under which a statement is needed. The template has a condition of the same name.
-type When string
+type When = right.When
 
 // The circumstances. Always is the zero value.
 const (
-	Always                   When = ""
+	Always                        = right.Always
 	SourceByOwnRole          When = "SourceByOwnRole"      // Amazon S3, without keys and without a role to assume
 	SourceBySecret           When = "SourceBySecret"       // keys of a secret
 	SourceByAssumedRole      When = "SourceByAssumedRole"  // another role

@@ -3,43 +3,37 @@
 package schema
 
 import (
+	"github.com/datatransferhub/dth/plugins/contract/table"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
-// Key is an attribute of a key. Kind is HASH or RANGE.
-type Key struct{ Attribute, Kind string }
-
-// Index is a global secondary index with all attributes.
-type Index struct {
-	Name string
-	Key  []Key
-}
-
-// Table is a table on demand.
-type Table struct {
-	Attributes []Attribute // that are part of a key
-	Key        []Key
-	Indexes    []Index
-}
-
-// Attribute has a type of DynamoDB: S, N or B.
-type Attribute struct{ Name, Type string }
+// The words for tables.
+type (
+	// Table is a table on demand.
+	Table = table.Form
+	// Attribute has a type of DynamoDB.
+	Attribute = table.Attribute
+	// Key is an attribute of a key.
+	Key = table.Key
+	// Index is a global secondary index.
+	Index = table.Index
+)
 
 // Ledger is the table with one record for each object.
 func Ledger() Table {
 	in := ledgeraws.TableInput("")
 	t := Table{}
 	for _, a := range in.AttributeDefinitions {
-		t.Attributes = append(t.Attributes, Attribute{*a.AttributeName, string(a.AttributeType)})
+		t.Attributes = append(t.Attributes, Attribute{Name: *a.AttributeName, Type: string(a.AttributeType)})
 	}
 	for _, k := range in.KeySchema {
-		t.Key = append(t.Key, Key{*k.AttributeName, string(k.KeyType)})
+		t.Key = append(t.Key, Key{Attribute: *k.AttributeName, Kind: string(k.KeyType)})
 	}
 	for _, i := range in.GlobalSecondaryIndexes {
 		index := Index{Name: *i.IndexName}
 		for _, k := range i.KeySchema {
-			index.Key = append(index.Key, Key{*k.AttributeName, string(k.KeyType)})
+			index.Key = append(index.Key, Key{Attribute: *k.AttributeName, Kind: string(k.KeyType)})
 		}
 		t.Indexes = append(t.Indexes, index)
 	}
@@ -51,10 +45,10 @@ func Runs() Table {
 	in := runaws.TableInput("")
 	t := Table{}
 	for _, a := range in.AttributeDefinitions {
-		t.Attributes = append(t.Attributes, Attribute{*a.AttributeName, string(a.AttributeType)})
+		t.Attributes = append(t.Attributes, Attribute{Name: *a.AttributeName, Type: string(a.AttributeType)})
 	}
 	for _, k := range in.KeySchema {
-		t.Key = append(t.Key, Key{*k.AttributeName, string(k.KeyType)})
+		t.Key = append(t.Key, Key{Attribute: *k.AttributeName, Kind: string(k.KeyType)})
 	}
 	return t
 }

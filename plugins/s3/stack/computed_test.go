@@ -1,109 +1,9 @@
 package stack
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
-
-// resolve computes a value of the template as CloudFormation would, from parameters and pseudo parameters.
-func (t *template) resolve(v any, given map[string]string) any {
-	switch v := v.(type) {
-	case object:
-		for operator, operand := range v {
-			if len(v) == 1 && (operator == "Ref" || strings.HasPrefix(operator, "Fn::")) {
-				return t.compute(operator, operand, given)
-			}
-		}
-		out := object{}
-		for key, member := range v {
-			out[key] = t.resolve(member, given)
-		}
-		return out
-	case []any:
-		var out []any
-		for _, element := range v {
-			if value := t.resolve(element, given); value != noValue {
-				out = append(out, value)
-			}
-		}
-		return out
-	}
-	return v
-}
-
-// noValue is what a property is that is left out.
-const noValue = "AWS::NoValue"
-
-func (t *template) compute(operator string, operand any, given map[string]string) any {
-	list, _ := operand.([]any)
-	text := func(v any) string { return t.resolve(v, given).(string) }
-	switch operator {
-	case "Ref":
-		if value, ok := given[operand.(string)]; ok {
-			return value
-		}
-		if declared := t.part("Parameters", operand.(string)); declared != nil {
-			return declared["Default"]
-		}
-		return operand
-	case "Fn::GetAtt":
-		return list[0].(string) + "." + list[1].(string)
-	case "Fn::If":
-		if t.evaluate(t.condition(list[0].(string)), given) {
-			return t.resolve(list[1], given)
-		}
-		return t.resolve(list[2], given)
-	case "Fn::Join":
-		var parts []string
-		for _, part := range t.resolve(list[1], given).([]any) {
-			parts = append(parts, part.(string))
-		}
-		return strings.Join(parts, text(list[0]))
-	case "Fn::Split":
-		var parts []any
-		for _, part := range strings.Split(text(list[1]), text(list[0])) {
-			parts = append(parts, part)
-		}
-		return parts
-	case "Fn::Select":
-		return t.resolve(list[1], given).([]any)[int(list[0].(float64))]
-	case "Fn::FindInMap":
-		return t.part("Mappings", text(list[0]), text(list[1]))[text(list[2])]
-	case "Fn::Sub":
-		own := object{}
-		body, single := operand.(string)
-		if !single {
-			body, own = list[0].(string), list[1].(object)
-		}
-		return inText.ReplaceAllStringFunc(body, func(name string) string {
-			name = strings.Trim(name, "${}")
-			if value, ok := own[name]; ok {
-				return text(value)
-			}
-			return text(object{"Ref": name})
-		})
-	}
-	panic("the template uses " + operator + ", which this test does not know")
-}
-
-// evaluate tells whether a condition holds.
-func (t *template) evaluate(e any, given map[string]string) bool {
-	for operator, operands := range e.(object) {
-		list := operands.([]any)
-		switch operator {
-		case "Fn::Equals":
-			return t.resolve(list[0], given) == t.resolve(list[1], given)
-		case "Fn::Not":
-			return !t.evaluate(list[0], given)
-		case "Fn::And":
-			return !slices.ContainsFunc(list, func(e any) bool { return !t.evaluate(e, given) })
-		case "Fn::Or":
-			return slices.ContainsFunc(list, func(e any) bool { return t.evaluate(e, given) })
-		}
-	}
-	panic("the template has a condition that this test does not know")
-}
 
 // What the template computes from parameters: names in policies, and the schedule.
 func TestComputedValues(t *testing.T) {
@@ -159,12 +59,12 @@ func TestComputedValues(t *testing.T) {
 			given[name] = value
 		}
 		id, part, _ := strings.Cut(tt.what, " ")
-		properties := tmpl.properties(id)
+		properties := tmpl.Properties(id)
 		got := ""
 		if value, ok := properties[part]; ok {
-			got = tmpl.resolve(value, given).(string)
+			got = tmpl.Resolve(value, given).(string)
 		} else {
-			got = resource(tmpl.resolve(properties["Policies"], given), part)
+			got = resource(tmpl.Resolve(properties["Policies"], given), part)
 		}
 		if got != tt.want {
 			t.Errorf("%s with %v: %q, want %q", tt.what, tt.given, got, tt.want)

@@ -12,7 +12,7 @@ import (
 
 // finder makes the launch template of finders. The first one answers to handle.
 func (b *builder) finder(handle awscdk.CfnWaitConditionHandle) awsec2.CfnLaunchTemplate {
-	role := b.s.Role("FinderRole", "Finders of a Data Transfer Hub task", "ec2", nil, b.rights.of(policy.Finder()))
+	role := b.s.Role("FinderRole", "Finders of a Data Transfer Hub task", "ec2", nil, b.rights.Of(policy.Finder()))
 	variables := append(b.engine(finderProgram, "finder"), variable{"handle", handle.Ref()}, variable{"group", kit.Sub(workersName)})
 	return instance{
 		id: "Finder", name: "finder", instanceType: kit.Ref("finderInstanceType"), gibibytes: 30, ends: true,

@@ -15,7 +15,7 @@ var serviceNames = regexp.MustCompile(`"(cloudwatch|ec2|events|lambda|s3|states)
 
 // The template says of no partition that it is the one.
 func TestNoPartitionIsHardCoded(t *testing.T) {
-	text := serviceNames.ReplaceAll(released(t).text, []byte(`"SERVICE"`))
+	text := serviceNames.ReplaceAll(released(t).Text, []byte(`"SERVICE"`))
 	for _, word := range []string{"arn:aws", "amazonaws.com", "us-east-1", "cn-north-1"} {
 		// Patterns of parameters take ARNs of all partitions; they are no ARNs.
 		without := bytes.ReplaceAll(text, []byte("arn:aws[a-z-]*:"), nil)
@@ -31,21 +31,21 @@ func TestForms(t *testing.T) {
 	own := synth(t, nil)
 	rel := released(t)
 	for _, word := range []string{"BootstrapVersion", "cdk-hnb659fds", "bootstrap parameter"} {
-		if bytes.Contains(rel.text, []byte(word)) {
+		if bytes.Contains(rel.Text, []byte(word)) {
 			t.Errorf("the released form says %s", word)
 		}
 	}
-	if !bytes.Contains(own.text, []byte("cdk-hnb659fds-assets-")) || own.part("Mappings", "Assets") != nil || bytes.Contains(own.text, []byte("example")) && strings.Contains(string(own.text), `"BucketPrefix"`) {
+	if !bytes.Contains(own.Text, []byte("cdk-hnb659fds-assets-")) || own.Part("Mappings", "Assets") != nil || bytes.Contains(own.Text, []byte("example")) && strings.Contains(string(own.Text), `"BucketPrefix"`) {
 		t.Error("the form for cdk deploy does not take its files from the bootstrap bucket alone")
 	}
-	if n := bytes.Count(rel.text, []byte(`"BucketPrefix": "example"`)); n != 1 {
+	if n := bytes.Count(rel.Text, []byte(`"BucketPrefix": "example"`)); n != 1 {
 		t.Errorf("the place of released files is named %d times", n)
 	}
-	if got := rel.part("Mappings", "Assets", "Release"); got["KeyPrefix"] != "data-transfer-hub/v0.0.0" {
+	if got := rel.Part("Mappings", "Assets", "Release"); got["KeyPrefix"] != "data-transfer-hub/v0.0.0" {
 		t.Errorf("mapping %v", got)
 	}
-	for _, id := range rel.of("AWS::Lambda::Function") {
-		code := rel.properties(id)["Code"].(object)
+	for _, id := range rel.Of("AWS::Lambda::Function") {
+		code := rel.Properties(id)["Code"].(object)
 		want := `["-",[{"Fn::FindInMap":["Assets","Release","BucketPrefix"]},{"Ref":"AWS::Region"}]]`
 		if got := compact(code["S3Bucket"].(object)["Fn::Join"]); got != want {
 			t.Errorf("%s: bucket %s", id, got)
@@ -59,7 +59,7 @@ func TestForms(t *testing.T) {
 // The same files give the same template.
 func TestSynthIsReproducible(t *testing.T) {
 	again := synth(t, &kit.Published{BucketPrefix: "example", Version: "v0.0.0"})
-	if !bytes.Equal(again.text, released(t).text) {
+	if !bytes.Equal(again.Text, released(t).Text) {
 		t.Error("two templates of the same files differ")
 	}
 }
@@ -68,15 +68,15 @@ func TestSynthIsReproducible(t *testing.T) {
 func TestLimits(t *testing.T) {
 	tmpl := released(t)
 	for name, most := range map[string]int{"Parameters": 200, "Mappings": 200, "Resources": 500, "Outputs": 200} {
-		if n := len(tmpl.part(name)); n == 0 || n > most {
+		if n := len(tmpl.Part(name)); n == 0 || n > most {
 			t.Errorf("%d %s, allowed are %d", n, name, most)
 		}
 	}
-	if len(tmpl.text) > 1<<20 {
-		t.Errorf("%d bytes", len(tmpl.text))
+	if len(tmpl.Text) > 1<<20 {
+		t.Errorf("%d bytes", len(tmpl.Text))
 	}
 	for _, id := range []string{"FinderTemplate", "WorkerTemplate"} {
-		data := compact(tmpl.properties(id)["LaunchTemplateData"].(object)["UserData"])
+		data := compact(tmpl.Properties(id)["LaunchTemplateData"].(object)["UserData"])
 		if len(data) > 16<<10 {
 			t.Errorf("%s: user data of %d bytes", id, len(data))
 		}

@@ -17,7 +17,7 @@ func (b *builder) function(name string) kit.Lambda {
 	}
 	return b.s.Function(functionID(name), kit.Function{
 		Name: l.Name, Description: l.Description, Memory: l.Memory, Timeout: l.Timeout, Environment: own,
-		LogGroup: kit.Sub(logPrefix + l.Name), LogDays: kit.Number("logRetentionDays"), Rights: b.rights.of(policy.Lambda(l.Name)),
+		LogGroup: kit.Sub(logPrefix + l.Name), LogDays: kit.Number("logRetentionDays"), Rights: b.rights.Of(policy.Lambda(l.Name)),
 	})
 }
 

@@ -13,7 +13,7 @@ var update = flag.Bool("update", false, "write testdata/template.txt anew")
 // test with -update and read the difference.
 func TestGolden(t *testing.T) {
 	// That parameters and metadata are the contract's is another test.
-	kittest.Golden(t, "testdata/template.txt", kittest.Print(released(t).object, "Parameters", "Metadata"), *update)
+	kittest.Golden(t, "testdata/template.txt", kittest.Print(released(t).All(), "Parameters", "Metadata"), *update)
 }
 
 // compact prints a value as JSON without spaces, keys sorted.

@@ -7,13 +7,14 @@ import (
 	"testing"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
 // written puts a template into a file.
-func written(t *testing.T, tmpl *template) string {
+func written(t *testing.T, tmpl *kittest.Template) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), Name+".template.json")
-	if err := os.WriteFile(file, tmpl.text, 0o644); err != nil {
+	if err := os.WriteFile(file, tmpl.Text, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -60,13 +60,13 @@ func TestTablesAreTheAdapters(t *testing.T) {
 	tmpl := released(t)
 	for id, form := range map[string]schema.Table{"Ledger": schema.Ledger(), "RunTable": schema.Runs()} {
 		var key []schema.Key
-		for _, k := range tmpl.properties(id)["KeySchema"].([]any) {
+		for _, k := range tmpl.Properties(id)["KeySchema"].([]any) {
 			key = append(key, schema.Key{Attribute: k.(object)["AttributeName"].(string), Kind: k.(object)["KeyType"].(string)})
 		}
 		if !slices.Equal(key, form.Key) {
 			t.Errorf("%s: key %v, the adapter's is %v", id, key, form.Key)
 		}
-		if r := tmpl.part("Resources", id); r["UpdateReplacePolicy"] != "Retain" || r["DeletionPolicy"] != "Delete" {
+		if r := tmpl.Part("Resources", id); r["UpdateReplacePolicy"] != "Retain" || r["DeletionPolicy"] != "Delete" {
 			t.Errorf("%s: an update must keep it, the stack's end must not: %v", id, r)
 		}
 	}
@@ -75,13 +75,13 @@ func TestTablesAreTheAdapters(t *testing.T) {
 // Nobody uses a queue without TLS; S3 sends events of the source bucket and of its account alone.
 func TestQueuePolicies(t *testing.T) {
 	tmpl := released(t)
-	for _, id := range tmpl.of("AWS::SQS::QueuePolicy") {
-		text, _ := json.Marshal(tmpl.properties(id))
+	for _, id := range tmpl.Of("AWS::SQS::QueuePolicy") {
+		text, _ := json.Marshal(tmpl.Properties(id))
 		if !strings.Contains(string(text), `{"Bool":{"aws:SecureTransport":"false"}},"Effect":"Deny","Principal":{"AWS":"*"}`) {
 			t.Errorf("%s does not refuse calls without TLS: %s", id, text)
 		}
 	}
-	text, _ := json.Marshal(tmpl.properties("QueuePolicy"))
+	text, _ := json.Marshal(tmpl.Properties("QueuePolicy"))
 	for _, want := range []string{
 		`"Fn::If":["FollowsEvents"`, `"ArnEquals":{"aws:SourceArn":{"Fn::Sub":"arn:${AWS::Partition}:s3:::${srcBucket}"}}`,
 		`"aws:SourceAccount":{"Fn::If":["SourceOwnerIsNamed",{"Ref":"srcAccountId"},{"Ref":"AWS::AccountId"}]}`, `"Service":"s3.amazonaws.com"`,
@@ -95,7 +95,7 @@ func TestQueuePolicies(t *testing.T) {
 func TestInstances(t *testing.T) {
 	tmpl := released(t)
 	for _, id := range []string{"FinderTemplate", "WorkerTemplate"} {
-		data := tmpl.properties(id)["LaunchTemplateData"].(object)
+		data := tmpl.Properties(id)["LaunchTemplateData"].(object)
 		if m := data["MetadataOptions"].(object); m["HttpTokens"] != "required" || m["HttpPutResponseHopLimit"] != 1.0 {
 			t.Errorf("%s: metadata %v", id, m)
 		}
@@ -109,15 +109,15 @@ func TestInstances(t *testing.T) {
 		}
 		// What people type never becomes a script.
 		for _, name := range names(data["UserData"]) {
-			if tmpl.part("Parameters", name) != nil {
+			if tmpl.Part("Parameters", name) != nil {
 				t.Errorf("%s: user data holds the text of parameter %s", id, name)
 			}
 		}
 	}
-	if data := tmpl.properties("FinderTemplate")["LaunchTemplateData"].(object); data["InstanceInitiatedShutdownBehavior"] != "terminate" {
+	if data := tmpl.Properties("FinderTemplate")["LaunchTemplateData"].(object); data["InstanceInitiatedShutdownBehavior"] != "terminate" {
 		t.Error("a finder that shuts down stays")
 	}
-	if group := tmpl.properties("SecurityGroup"); group["SecurityGroupIngress"] != nil {
+	if group := tmpl.Properties("SecurityGroup"); group["SecurityGroupIngress"] != nil {
 		t.Errorf("something comes in: %v", group)
 	}
 }
@@ -126,7 +126,7 @@ func TestInstances(t *testing.T) {
 func TestAttributesOfTheConfiguration(t *testing.T) {
 	known := []string{wiring.AttrDigest, wiring.AttrDestinationKeys, wiring.AttrPrefixListKey, wiring.AttrReportKeys, wiring.AttrOnDemandPercent}
 	var read []string
-	for _, found := range regexp.MustCompile(`"Fn::GetAtt":\["Configuration","(\w+)"\]`).FindAllStringSubmatch(compact(released(t).object), -1) {
+	for _, found := range regexp.MustCompile(`"Fn::GetAtt":\["Configuration","(\w+)"\]`).FindAllStringSubmatch(compact(released(t).All()), -1) {
 		read = append(read, found[1])
 	}
 	slices.Sort(read)
@@ -139,24 +139,24 @@ func TestAttributesOfTheConfiguration(t *testing.T) {
 // up; whatever work holds on to is made before it, so it is still there.
 func TestGuardStandsBetween(t *testing.T) {
 	tmpl := released(t)
-	before := tmpl.needs("Guard")
+	before := tmpl.Needs("Guard")
 	for _, id := range []string{"SecurityGroup", "FinderRole", "FinderTemplate", "Ledger", "RunTable", "Queue", "Controller", "Monitor", "ControllerRole", "StackGuardFunctionRole", "Configuration"} {
 		if !before[id] {
 			t.Errorf("the guard is made before %s, and so outlives it", id)
 		}
 	}
 	for _, id := range []string{"Workers", "Schedule", "FirstPass"} {
-		if !tmpl.needs(id)["Guard"] {
+		if !tmpl.Needs(id)["Guard"] {
 			t.Errorf("%s begins work and is gone only after the guard", id)
 		}
 	}
-	after := tmpl.needs("FirstPass")
+	after := tmpl.Needs("FirstPass")
 	for _, id := range []string{"Configuration", "Workers"} {
 		if !after[id] {
 			t.Errorf("the first pass does not wait for %s", id)
 		}
 	}
-	if !tmpl.needs("FirstFinder")["FirstPass"] || !tmpl.needs("SourceEvents")["QueuePolicy"] {
+	if !tmpl.Needs("FirstFinder")["FirstPass"] || !tmpl.Needs("SourceEvents")["QueuePolicy"] {
 		t.Error("the wait condition must follow the first pass, and the subscription the queue's policy")
 	}
 }
@@ -164,19 +164,19 @@ func TestGuardStandsBetween(t *testing.T) {
 // The stack's end leaves nothing.
 func TestNothingStays(t *testing.T) {
 	tmpl := released(t)
-	for id, r := range tmpl.part("Resources") {
+	for id, r := range tmpl.Part("Resources") {
 		if policy := r.(object)["DeletionPolicy"]; policy != nil && policy != "Delete" {
 			t.Errorf("%s stays: %v", id, policy)
 		}
 	}
-	for _, id := range tmpl.of("AWS::Logs::LogGroup") {
-		if days := tmpl.properties(id)["RetentionInDays"]; names(days) == nil {
+	for _, id := range tmpl.Of("AWS::Logs::LogGroup") {
+		if days := tmpl.Properties(id)["RetentionInDays"]; names(days) == nil {
 			t.Errorf("%s: lines are kept %v", id, days)
 		}
 	}
-	logs := tmpl.of("AWS::Logs::LogGroup")
-	for _, id := range tmpl.of("AWS::Lambda::Function") {
-		group := names(tmpl.properties(id)["LoggingConfig"])
+	logs := tmpl.Of("AWS::Logs::LogGroup")
+	for _, id := range tmpl.Of("AWS::Lambda::Function") {
+		group := names(tmpl.Properties(id)["LoggingConfig"])
 		if len(group) != 1 || !slices.Contains(logs, group[0]) {
 			t.Errorf("%s makes a log group of its own, which stays", id)
 		}
@@ -186,7 +186,7 @@ func TestNothingStays(t *testing.T) {
 // The group shrinks only when there are workers to take away and nothing waits, flies or is delayed, ten minutes long.
 func TestScaling(t *testing.T) {
 	tmpl := released(t)
-	idle := tmpl.properties("Idle")
+	idle := tmpl.Properties("Idle")
 	if idle["EvaluationPeriods"] != 10.0 || idle["DatapointsToAlarm"] != 10.0 || idle["TreatMissingData"] != "notBreaching" {
 		t.Errorf("idle: %v", idle)
 	}
@@ -200,15 +200,15 @@ func TestScaling(t *testing.T) {
 		}
 	}
 	for alarm, policy := range map[string]string{"Idle": "Shrink", "Backlog": "Grow"} {
-		if got := names(tmpl.properties(alarm)["AlarmActions"]); !slices.Equal(got, []string{policy}) {
+		if got := names(tmpl.Properties(alarm)["AlarmActions"]); !slices.Equal(got, []string{policy}) {
 			t.Errorf("%s leads to %v", alarm, got)
 		}
 	}
-	shrink := tmpl.properties("Shrink")
+	shrink := tmpl.Properties("Shrink")
 	if shrink["AdjustmentType"] != "ExactCapacity" || !slices.Contains(names(shrink), "minCapacity") {
 		t.Errorf("shrink: %v", shrink)
 	}
-	hooks, _ := json.Marshal(tmpl.properties("Workers")["LifecycleHookSpecificationList"])
+	hooks, _ := json.Marshal(tmpl.Properties("Workers")["LifecycleHookSpecificationList"])
 	for _, want := range []string{`"DefaultResult":"ABANDON","HeartbeatTimeout":600,"LifecycleHookName":"boot"`, `"DefaultResult":"CONTINUE","HeartbeatTimeout":120,"LifecycleHookName":"drain"`} {
 		if !strings.Contains(string(hooks), want) {
 			t.Errorf("hooks do not say %s: %s", want, hooks)
@@ -220,17 +220,17 @@ func TestScaling(t *testing.T) {
 func TestAlarmsTellPeople(t *testing.T) {
 	tmpl := released(t)
 	for _, id := range []string{"DeadLettersAlarm", "OldestMessageAlarm", "ControllerAlarm", "MonitorAlarm", "EndpointDownAlarm", "FailedPassAlarm"} {
-		if got := names(tmpl.properties(id)["AlarmActions"]); !slices.Equal(got, []string{"AlarmTopic"}) {
+		if got := names(tmpl.Properties(id)["AlarmActions"]); !slices.Equal(got, []string{"AlarmTopic"}) {
 			t.Errorf("%s leads to %v", id, got)
 		}
 	}
 	for _, id := range []string{"RunFailedRule", "WorkerFailedRule"} {
-		target := tmpl.properties(id)["Targets"].([]any)[0].(object)
+		target := tmpl.Properties(id)["Targets"].([]any)[0].(object)
 		if got := names(target["Arn"]); !slices.Equal(got, []string{"AlarmTopic"}) {
 			t.Errorf("%s leads to %v", id, got)
 		}
 	}
-	key, _ := json.Marshal(tmpl.properties("AlarmKey")["KeyPolicy"])
+	key, _ := json.Marshal(tmpl.Properties("AlarmKey")["KeyPolicy"])
 	if !strings.Contains(string(key), `"Service":["cloudwatch.amazonaws.com","events.amazonaws.com"]`) {
 		t.Errorf("alarms and rules cannot use the topic's key: %s", key)
 	}

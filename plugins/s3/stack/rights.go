@@ -1,69 +1,23 @@
 package stack
 
 import (
-	"regexp"
-
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	contractstack "github.com/datatransferhub/dth/plugins/contract/stack"
 	"github.com/datatransferhub/dth/plugins/s3/policy"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
-// rights turns the policies of the plugin into statements of the template: circumstances into conditions, computed names
-// into values.
-type rights struct {
-	when   map[policy.When]kit.Condition
-	values map[string]*string
-}
-
-// name finds the names in a text of a policy.
-var name = regexp.MustCompile(`\$\{([^}]+)\}`)
-
-// of returns statements for a role.
-func (r rights) of(statements []policy.Statement) []kit.Statement {
-	out := make([]kit.Statement, len(statements))
-	for i, st := range statements {
-		out[i] = kit.Statement{Sid: st.Sid, Actions: st.Actions}
-		for _, resource := range st.Resources {
-			out[i].Resources = append(out[i].Resources, r.text(resource))
-		}
-		for operator, keys := range st.Conditions {
-			if out[i].Conditions == nil {
-				out[i].Conditions = map[string]map[string][]*string{}
-			}
-			out[i].Conditions[operator] = map[string][]*string{}
-			for key, values := range keys {
-				for _, value := range values {
-					out[i].Conditions[operator][key] = append(out[i].Conditions[operator][key], r.text(value))
-				}
-			}
-		}
-		if st.When != policy.Always {
-			condition := r.when[st.When]
-			out[i].When = &condition
-		}
-	}
-	return out
-}
-
-// text fills in a text's computed names and leaves the others to CloudFormation.
-func (r rights) text(text string) *string {
-	used := map[string]*string{}
-	for _, found := range name.FindAllStringSubmatch(text, -1) {
-		if value, computed := r.values[found[1]]; computed {
-			used[found[1]] = value
-		}
-	}
-	return kit.SubWith(text, used)
-}
+// rights are those of the plugin's policies, in this template.
+type rights struct{ contractstack.Rights }
 
 // newRights declares the conditions of the circumstances and computes the names.
 func newRights(s *kit.Stack, engines map[string]kit.File) rights {
-	r := rights{when: circumstances(s)}
+	r := rights{contractstack.Rights{When: circumstances(s)}}
 	elsewhere := s.Condition("DestinationIsElsewhere", kit.Given("destRegion"))
 	region := elsewhere.Choose(kit.Ref("destRegion"), kit.Ref("AWS::Region"))
-	r.values = map[string]*string{
+	r.Values = map[string]*string{
 		policy.SourceSecret:      secret(s, "SourceSecretIsArn", "srcCredentials"),
 		policy.DestinationSecret: secret(s, "DestinationSecretIsArn", "destCredentials"),
 		policy.DestinationRegion: region,
@@ -75,10 +29,10 @@ func newRights(s *kit.Stack, engines map[string]kit.File) rights {
 	r.keys(s, region)
 	for _, list := range listObjects() {
 		// Of s3://BUCKET/KEY, what is behind the scheme. Where there is none, nobody asks.
-		r.values[string(list.when)] = kit.Field("s3://", 1, kit.Sub("${"+list.parameter+"}s3://"))
+		r.Values[string(list.when)] = kit.Field("s3://", 1, kit.Sub("${"+list.parameter+"}s3://"))
 	}
 	for name, file := range engines {
-		r.values[name] = kit.Join("/", file.Bucket, file.Key)
+		r.Values[name] = kit.Join("/", file.Bucket, file.Key)
 	}
 	return r
 }
@@ -88,7 +42,7 @@ func (r rights) compute(configuration awscdk.CfnResource) {
 	for name, attribute := range map[string]string{
 		policy.DestinationKeys: wiring.AttrDestinationKeys, policy.PrefixListKey: wiring.AttrPrefixListKey, policy.ReportKeys: wiring.AttrReportKeys,
 	} {
-		r.values[name] = kit.Attribute(configuration, attribute)
+		r.Values[name] = kit.Attribute(configuration, attribute)
 	}
 }
 
@@ -160,7 +114,7 @@ const keysOf = "arn:${AWS::Partition}:kms:${Region}:${AWS::AccountId}:key/"
 func (r rights) keys(s *kit.Stack, region *string) {
 	whole := s.Condition("DestinationKeyIsArn", isArn(keyID))
 	values := map[string]*string{"Region": region}
-	r.values[policy.DestinationKeyArn] = whole.Choose(kit.Ref(keyID), kit.SubWith(keysOf+"${"+keyID+"}", values))
-	r.values[policy.KeysOfAlias] = whole.Choose(kit.Join("", kit.Before(":alias/", kit.Ref(keyID)), new(":key/*")), kit.SubWith(keysOf+"*", values))
-	r.values[policy.AliasName] = lastOf(keyID)
+	r.Values[policy.DestinationKeyArn] = whole.Choose(kit.Ref(keyID), kit.SubWith(keysOf+"${"+keyID+"}", values))
+	r.Values[policy.KeysOfAlias] = whole.Choose(kit.Join("", kit.Before(":alias/", kit.Ref(keyID)), new(":key/*")), kit.SubWith(keysOf+"*", values))
+	r.Values[policy.AliasName] = lastOf(keyID)
 }

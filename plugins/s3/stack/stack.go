@@ -54,7 +54,7 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 	}
 	b.queues.declarePolicies(s, b.c)
 	b.rights = newRights(s, map[string]kit.File{policy.FinderEngine: b.engines[finderProgram], policy.WorkerEngine: b.engines[workerProgram]})
-	b.rights.when[policy.Scheduled] = b.c.scheduled
+	b.rights.When[policy.Scheduled] = b.c.scheduled
 	b.environment = map[string]*string{
 		wiring.EnvStack: kit.Ref("AWS::StackName"), wiring.EnvStackID: kit.Ref("AWS::StackId"),
 		wiring.EnvConfiguration: kit.Sub(configuration),
@@ -92,7 +92,7 @@ func (b *builder) build(parameters map[string]any) {
 	startMonitor(b.s, monitor.Ref())
 	newFirstPass(b.s, launch, handle, guard, workers)
 	newEvents(b.s, b.c, b.function(wiring.S3Events), b.queues, b.queues.access, guard)
-	topic := newTopic(b.s)
+	topic := b.s.AlarmTopic("alarmEmail")
 	scale(b.s, workers, b.queues.main)
 	watch(b.s, topic.Ref(), b.queues, map[string]*string{"Controller": controller.Ref(), "Monitor": monitor.Ref()})
 	dashboard := newDashboard(b.s, b.queues, workers.Ref())
@@ -104,9 +104,9 @@ func (b *builder) machine(id, lambda, name, definition string) awsstepfunctions.
 	function := b.function(lambda)
 	kind := strings.ToLower(id)
 	return b.s.Machine(kit.Machine{
-		ID: id, Name: kind, FullName: b.rights.values[name], Description: "Runs the " + kind + " of a Data Transfer Hub task", Definition: definition,
+		ID: id, Name: kind, FullName: b.rights.Values[name], Description: "Runs the " + kind + " of a Data Transfer Hub task", Definition: definition,
 		Values: map[string]*string{"Function": function.Function.AttrArn()}, LogDays: kit.Number("logRetentionDays"),
-		Rights: b.rights.of(policy.Machine(functionID(lambda), name)),
+		Rights: b.rights.Of(policy.Machine(functionID(lambda), name)),
 	})
 }
 

@@ -1,10 +1,10 @@
 package stack
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	contractstack "github.com/datatransferhub/dth/plugins/contract/stack"
 	"github.com/datatransferhub/dth/plugins/s3/schema"
 )
 
@@ -12,40 +12,5 @@ import (
 type tables struct{ ledger, runs awsdynamodb.CfnTable }
 
 func newTables(s *kit.Stack) tables {
-	return tables{newTable(s, "Ledger", schema.Ledger()), newTable(s, "RunTable", schema.Runs())}
-}
-
-// newTable makes a table that goes with the stack, but is kept when an update would replace it.
-func newTable(s *kit.Stack, id string, form schema.Table) awsdynamodb.CfnTable {
-	var attributes, indexes []any
-	for _, a := range form.Attributes {
-		attributes = append(attributes, &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: &a.Name, AttributeType: &a.Type})
-	}
-	for _, i := range form.Indexes {
-		indexes = append(indexes, &awsdynamodb.CfnTable_GlobalSecondaryIndexProperty{
-			IndexName: &i.Name, KeySchema: keySchema(i.Key), Projection: &awsdynamodb.CfnTable_ProjectionProperty{ProjectionType: new("ALL")},
-		})
-	}
-	props := &awsdynamodb.CfnTableProps{
-		AttributeDefinitions: &attributes, KeySchema: keySchema(form.Key), BillingMode: new("PAY_PER_REQUEST"),
-		SseSpecification: &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: new(true)},
-		PointInTimeRecoverySpecification: &awsdynamodb.CfnTable_PointInTimeRecoverySpecificationProperty{
-			PointInTimeRecoveryEnabled: new(true),
-		},
-	}
-	if len(indexes) > 0 {
-		props.GlobalSecondaryIndexes = &indexes
-	}
-	table := awsdynamodb.NewCfnTable(s.Scope, &id, props)
-	table.CfnOptions().SetDeletionPolicy(awscdk.CfnDeletionPolicy_DELETE)
-	table.CfnOptions().SetUpdateReplacePolicy(awscdk.CfnDeletionPolicy_RETAIN)
-	return table
-}
-
-func keySchema(keys []schema.Key) *[]any {
-	var all []any
-	for _, k := range keys {
-		all = append(all, &awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: &k.Attribute, KeyType: &k.Kind})
-	}
-	return &all
+	return tables{contractstack.Table(s, "Ledger", schema.Ledger()), contractstack.Table(s, "RunTable", schema.Runs())}
 }

@@ -16,22 +16,7 @@ const configuration = "/datatransferhub/${AWS::StackName}/configuration"
 
 // newBucket makes the bucket for a configuration that is too long for a parameter. It goes with the stack: the configuration's
 // resource empties it.
-func newBucket(s *kit.Stack) awss3.CfnBucket {
-	const id = "ConfigurationBucket"
-	bucket := awss3.NewCfnBucket(s.Scope, new(id), &awss3.CfnBucketProps{
-		BucketEncryption: &awss3.CfnBucket_BucketEncryptionProperty{ServerSideEncryptionConfiguration: &[]any{
-			&awss3.CfnBucket_ServerSideEncryptionRuleProperty{ServerSideEncryptionByDefault: &awss3.CfnBucket_ServerSideEncryptionByDefaultProperty{SseAlgorithm: new("AES256")}},
-		}},
-		OwnershipControls: &awss3.CfnBucket_OwnershipControlsProperty{Rules: &[]any{&awss3.CfnBucket_OwnershipControlsRuleProperty{ObjectOwnership: new("BucketOwnerEnforced")}}},
-		PublicAccessBlockConfiguration: &awss3.CfnBucket_PublicAccessBlockConfigurationProperty{
-			BlockPublicAcls: new(true), BlockPublicPolicy: new(true), IgnorePublicAcls: new(true), RestrictPublicBuckets: new(true),
-		},
-	})
-	awss3.NewCfnBucketPolicy(s.Scope, new(id+"Policy"), &awss3.CfnBucketPolicyProps{
-		Bucket: bucket.Ref(), PolicyDocument: kit.Document(kit.TLSOnly("s3:*", bucket.AttrArn(), kit.Sub("${"+id+".Arn}/*"))),
-	})
-	return bucket
-}
+func newBucket(s *kit.Stack) awss3.CfnBucket { return s.PrivateBucket("ConfigurationBucket") }
 
 // customTime is how long CloudFormation waits for a custom resource before it calls it failed.
 const customTime = 10 * time.Minute

@@ -24,7 +24,7 @@ const (
 // workers makes the group of workers. A change of the configuration changes what they are told at their start, and so
 // replaces them.
 func (b *builder) workers(configuration awscdk.CfnResource) awsautoscaling.CfnAutoScalingGroup {
-	role := b.s.Role("WorkerRole", "Workers of a Data Transfer Hub task", "ec2", nil, b.rights.of(policy.Worker()))
+	role := b.s.Role("WorkerRole", "Workers of a Data Transfer Hub task", "ec2", nil, b.rights.Of(policy.Worker()))
 	variables := append(b.engine(workerProgram, "worker"),
 		variable{"revision", kit.Attribute(configuration, wiring.AttrDigest)},
 		variable{"group", kit.Sub(workersName)}, variable{"boot", new(bootHook)}, variable{"drain", new(drainHook)})
