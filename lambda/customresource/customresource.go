@@ -37,6 +37,12 @@ type Event struct {
 	OldResourceProperties json.RawMessage
 }
 
+// IsRequest reports whether an event is a request of CloudFormation, for Lambdas that answer others, too.
+func IsRequest(event json.RawMessage) bool {
+	var e struct{ RequestType, ResponseURL string }
+	return json.Unmarshal(event, &e) == nil && e.RequestType != "" && e.ResponseURL != ""
+}
+
 // Result is what a resource is after a request.
 type Result struct {
 	// ID is the physical id. When an update gives another, CloudFormation deletes the old one afterwards.

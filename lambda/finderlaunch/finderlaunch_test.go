@@ -191,7 +191,7 @@ func TestFirstPass(t *testing.T) {
 		t.Error("a finder that could not be started is no failure")
 	}
 	for event, want := range map[string]bool{`{"RequestType":"Create","ResponseURL":"https://x"}`: true, fmt.Sprintf(tick, 1): false, `{"mode":"pass","id":"x"}`: false, `[]`: false} {
-		if finderlaunch.IsCustomResource(json.RawMessage(event)) != want {
+		if customresource.IsRequest(json.RawMessage(event)) != want {
 			t.Errorf("%s: a custom resource is %v", event, !want)
 		}
 	}

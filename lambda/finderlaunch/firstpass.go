@@ -34,9 +34,3 @@ func (f FirstPass) Update(_ context.Context, e customresource.Event) (customreso
 func (f FirstPass) Delete(_ context.Context, e customresource.Event) (customresource.Result, error) {
 	return customresource.Result{ID: e.PhysicalResourceId}, nil
 }
-
-// IsCustomResource reports whether an event is a request of CloudFormation and no request of ours.
-func IsCustomResource(event json.RawMessage) bool {
-	var e struct{ RequestType, ResponseURL string }
-	return json.Unmarshal(event, &e) == nil && e.RequestType != "" && e.ResponseURL != ""
-}

@@ -17,6 +17,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/notify"
 	"github.com/datatransferhub/dth/lambda/stackops"
 	"github.com/datatransferhub/dth/lambda/task"
+	ecr "github.com/datatransferhub/dth/plugins/ecr/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/run"
 )
@@ -32,7 +33,7 @@ type Event struct {
 func Kinds() []string { return []string{wiring.RunStarted, wiring.RunProgress, wiring.RunClosed} }
 
 // Sources returns who tells the events that the mirror wants.
-func Sources() []string { return []string{wiring.EventSource} }
+func Sources() []string { return []string{wiring.EventSource, ecr.EventSource} }
 
 var (
 	runID   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)

@@ -83,7 +83,7 @@ func TestRunEvents(t *testing.T) {
 	if kinds, ok := pattern["detail-type"].([]any); !ok || !slices.Equal(kinds, []any{"RunStarted", "RunProgress", "RunClosed"}) {
 		t.Errorf("the pattern is %v", pattern)
 	}
-	if sources, ok := pattern["source"].([]any); !ok || !slices.Equal(sources, []any{"datatransferhub.s3"}) {
+	if sources, ok := pattern["source"].([]any); !ok || !slices.Equal(sources, []any{"datatransferhub.s3", "datatransferhub.ecr"}) {
 		t.Errorf("the pattern is %v", pattern)
 	}
 }

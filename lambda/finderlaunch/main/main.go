@@ -39,7 +39,7 @@ func main() {
 	}
 	first := customresource.Handler(finderlaunch.FirstPass{Handler: h}, &http.Client{Timeout: 10 * time.Second}, log)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
-		if !finderlaunch.IsCustomResource(event) {
+		if !customresource.IsRequest(event) {
 			return h.Handle(ctx, event)
 		}
 		var e customresource.Event

@@ -51,7 +51,7 @@ func (m *Machine) Start(name, input string) {
 // the stand-in's description of an execution that started another stays behind.
 func (m *Machine) Until(name, status string) {
 	m.t.Helper()
-	arn := strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
+	arn := m.execution(name)
 	last := "not there"
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		out, err := m.client.GetExecutionHistory(m.t.Context(), &sfn.GetExecutionHistoryInput{ExecutionArn: &arn})
@@ -70,6 +70,10 @@ func (m *Machine) Until(name, status string) {
 		}
 	}
 	m.t.Fatalf("execution %s is %s, not %s; its events: %s", name, last, status, m.explain(arn))
+}
+
+func (m *Machine) execution(name string) string {
+	return strings.Replace(m.arn, ":stateMachine:", ":execution:", 1) + ":" + name
 }
 
 // explain returns the events of an execution.

@@ -38,20 +38,30 @@ func Open(cfg aws.Config, launcher string) *Services {
 	return &Services{eventbridge.NewFromConfig(cfg), lambda.NewFromConfig(cfg), launcher}
 }
 
-// Tell puts events on the default bus. Entries that the bus refuses are put again.
+// Tell puts events of the S3 plugin on the default bus. Entries that the bus refuses are put again.
 func (s *Services) Tell(ctx context.Context, events []monitor.Event) error {
+	return tell(ctx, s.events, wiring.EventSource, events)
+}
+
+// Bus returns what puts the events of a plugin on the default bus, as Tell does. source names the plugin.
+func Bus(cfg aws.Config, source string) func(ctx context.Context, events []monitor.Event) error {
+	client := eventbridge.NewFromConfig(cfg)
+	return func(ctx context.Context, events []monitor.Event) error { return tell(ctx, client, source, events) }
+}
+
+func tell(ctx context.Context, client *eventbridge.Client, source string, events []monitor.Event) error {
 	entries := make([]types.PutEventsRequestEntry, len(events))
 	for i, e := range events {
 		detail, err := json.Marshal(e.Detail)
 		if err != nil {
 			return err
 		}
-		entries[i] = types.PutEventsRequestEntry{Source: aws.String(wiring.EventSource), DetailType: &events[i].Kind, Detail: aws.String(string(detail)), Resources: []string{e.Detail.StackID}}
+		entries[i] = types.PutEventsRequestEntry{Source: &source, DetailType: &events[i].Kind, Detail: aws.String(string(detail)), Resources: []string{e.Detail.StackID}}
 	}
 	policy := retry.Calls()
 	for try := 1; len(entries) > 0; {
 		n := min(len(entries), maxEntries)
-		out, err := s.events.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries[:n]})
+		out, err := client.PutEvents(ctx, &eventbridge.PutEventsInput{Entries: entries[:n]})
 		if err != nil {
 			return fmt.Errorf("putting events: %w", err)
 		}

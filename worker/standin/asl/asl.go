@@ -15,6 +15,7 @@ type machine struct {
 
 type state struct {
 	Type, Next, Default string
+	ItemProcessor       *machine // of a map
 	TimeoutSeconds      int
 	Choices             []struct{ Next string }
 	Retry               []struct {
@@ -43,7 +44,7 @@ func (s *state) next() (names []string) {
 
 var placeholder = regexp.MustCompile(`\$\{[^}]*\}`)
 
-// Check fails the test unless every state of a definition is reached and leads on or ends; every task has a time-out, is
+// Check fails the test unless every state of a definition, those of its maps included, is reached and leads on or ends; every task has a time-out, is
 // retried with growing waits, and has its last error caught; and only the placeholders that somebody fills in are there, and
 // no partition.
 func Check(t *testing.T, definition string, placeholders ...string) {
@@ -52,13 +53,7 @@ func Check(t *testing.T, definition string, placeholders ...string) {
 	if err := json.Unmarshal([]byte(definition), &m); err != nil {
 		t.Fatal(err)
 	}
-	reached := m.reach(t)
-	for name, s := range m.States {
-		check(t, name, &s)
-		if !reached[name] {
-			t.Errorf("state %q is never reached", name)
-		}
-	}
+	m.check(t)
 	for _, p := range placeholder.FindAllString(definition, -1) {
 		if !slices.Contains(placeholders, p) {
 			t.Errorf("nobody fills in %s", p)
@@ -66,6 +61,20 @@ func Check(t *testing.T, definition string, placeholders ...string) {
 	}
 	if regexp.MustCompile(`arn:aws`).MatchString(definition) {
 		t.Error("a partition is written down")
+	}
+}
+
+func (m *machine) check(t *testing.T) {
+	t.Helper()
+	reached := m.reach(t)
+	for name, s := range m.States {
+		check(t, name, &s)
+		if s.ItemProcessor != nil {
+			s.ItemProcessor.check(t)
+		}
+		if !reached[name] {
+			t.Errorf("state %q is never reached", name)
+		}
 	}
 }
 
@@ -90,7 +99,8 @@ func (m *machine) reach(t *testing.T) map[string]bool {
 func check(t *testing.T, name string, s *state) {
 	t.Helper()
 	ends := s.Type == "Succeed" || s.Type == "Fail" || s.End
-	if ends != (len(s.next()) == 0) {
+	leads := s.Next != "" || s.Default != "" || len(s.Choices) > 0
+	if ends == leads {
 		t.Errorf("state %q neither ends nor leads on, or both", name)
 	}
 	if s.Type != "Task" {
