@@ -16,23 +16,28 @@ func TestEndsInWords(t *testing.T) {
 		source, dest string
 	}{
 		{
-			"Amazon S3", map[string]string{"srcBucket": "a", "destBucket": "b"},
+			"Amazon S3",
+			map[string]string{"srcBucket": "a", "destBucket": "b"},
 			"s3://a", "s3://b",
 		},
 		{
-			"prefixes", map[string]string{"srcBucket": "a", "srcPrefix": "data/", "destBucket": "b", "destPrefix": "/kept"},
+			"prefixes",
+			map[string]string{"srcBucket": "a", "srcPrefix": "data/", "destBucket": "b", "destPrefix": "/kept"},
 			"s3://a/data/", "s3://b/kept/",
 		},
 		{
-			"a prefix that is no folder", map[string]string{"srcBucket": "a", "srcPrefix": "data", "destBucket": "b"},
+			"a prefix that is no folder",
+			map[string]string{"srcBucket": "a", "srcPrefix": "data", "destBucket": "b"},
 			"s3://a/data", "s3://b",
 		},
 		{
-			"own endpoint", map[string]string{"srcType": "S3_Compatible", "srcEndpoint": "http://nas:9000/", "srcBucket": "a", "destBucket": "b"},
+			"own endpoint",
+			map[string]string{"srcType": "S3_Compatible", "srcEndpoint": "http://nas:9000/", "srcBucket": "a", "destBucket": "b"},
 			"http://nas:9000/a", "s3://b",
 		},
 		{
-			"another cloud", map[string]string{"srcType": "Google_GCS", "srcBucket": "a", "destBucket": "b"},
+			"another cloud",
+			map[string]string{"srcType": "Google_GCS", "srcBucket": "a", "destBucket": "b"},
 			"Google GCS: a", "s3://b",
 		},
 	} {
