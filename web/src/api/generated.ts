@@ -161,7 +161,7 @@ export type PluginDefaultsInput = {
   values: Array<EntryInput>;
 };
 
-export type EndsFragment = { id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null };
+export type EndsFragment = { id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null };
 
 export type HubQueryVariables = Exact<{ [key: string]: never; }>;
 
@@ -171,7 +171,7 @@ export type HubQuery = { hub: { version: string, region: string | null, account:
 export type SummaryQueryVariables = Exact<{ [key: string]: never; }>;
 
 
-export type SummaryQuery = { summary: { states: Array<{ state: TaskState, tasks: number }>, attention: Array<{ id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null }> } };
+export type SummaryQuery = { summary: { states: Array<{ state: TaskState, tasks: number }>, attention: Array<{ id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null }> } };
 
 export type TasksQueryVariables = Exact<{
   filter?: TaskFilter | null | undefined;
@@ -181,16 +181,16 @@ export type TasksQueryVariables = Exact<{
 }>;
 
 
-export type TasksQuery = { tasks: { nodes: Array<{ id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+export type TasksQuery = { tasks: { nodes: Array<{ id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
 
-export type WholeFragment = { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null };
+export type WholeFragment = { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null };
 
 export type TaskQueryVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type TaskQuery = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type TaskQuery = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type RunPartsFragment = { id: string, trigger: string, state: RunState, started: string, found: string | null, finished: string | null, error: string | null, listedSource: number, listedDestination: number, queued: number, settled: number, retries: number, throttles: number, superseded: number, deadLetters: number, proved: boolean, named: number, newer: number, report: string | null, decisions: Array<{ name: string, objects: number, bytes: number }>, outcomes: Array<{ name: string, objects: number, bytes: number }>, errors: Array<{ name: string, count: number }>, remaining: Array<{ name: string, count: number }> };
 
@@ -384,42 +384,42 @@ export type CreateTaskMutationVariables = Exact<{
 }>;
 
 
-export type CreateTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type CreateTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type UpdateTaskMutationVariables = Exact<{
   input: UpdateTaskInput;
 }>;
 
 
-export type UpdateTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type UpdateTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type StopTaskMutationVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type StopTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type StopTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type DeleteTaskMutationVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type DeleteTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type DeleteTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type PauseTaskMutationVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type PauseTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type PauseTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type ResumeTaskMutationVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type ResumeTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type ResumeTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type RunTaskMutationVariables = Exact<{
   id: string | number;
@@ -427,7 +427,7 @@ export type RunTaskMutationVariables = Exact<{
 }>;
 
 
-export type RunTaskMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type RunTaskMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type CloneTaskMutationVariables = Exact<{
   id: string | number;
@@ -441,14 +441,14 @@ export type StartPlanMutationVariables = Exact<{
 }>;
 
 
-export type StartPlanMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type StartPlanMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type StartCheckMutationVariables = Exact<{
   id: string | number;
 }>;
 
 
-export type StartCheckMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type StartCheckMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type RetryObjectsMutationVariables = Exact<{
   id: string | number;
@@ -459,7 +459,7 @@ export type RetryObjectsMutationVariables = Exact<{
 }>;
 
 
-export type RetryObjectsMutation = { task: { description: string, pluginVersion: string, upgradeTo: string | null, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
+export type RetryObjectsMutation = { task: { description: string, planned: string | null, checked: string | null, createdBy: string, updatedBy: string, id: string, edition: number, name: string, type: string, pluginVersion: string, upgradeTo: string | null, state: TaskState, reason: string | null, nextStep: string | null, health: Health, source: string, destination: string, nextRun: string | null, createdAt: string, updatedAt: string, labels: Array<{ name: string, value: string }>, parameters: Array<{ name: string, value: string }>, stack: { name: string, id: string | null, outputs: Array<{ name: string, value: string }> }, schedule: { kind: ScheduleKind, expression: string | null, events: boolean }, operation: { kind: OperationKind, begun: string, by: string } | null, lastRun: { id: string, trigger: string, state: RunState, started: string, finished: string | null, queued: number, settled: number, copied: number, bytes: number, failed: number, told: string, error: string | null } | null, agreement: { asOf: string, inSync: boolean, behind: number, named: number, runId: string, checked: string | null } | null } };
 
 export type UpdateSettingsMutationVariables = Exact<{
   input: SettingsInput;
@@ -492,6 +492,8 @@ export const EndsFragmentDoc = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -539,8 +541,6 @@ export const WholeFragmentDoc = new TypedDocumentString(`
     fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -567,6 +567,8 @@ export const WholeFragmentDoc = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -758,6 +760,8 @@ export const SummaryDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -817,6 +821,8 @@ export const TasksDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -870,6 +876,8 @@ export const TaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -915,8 +923,6 @@ export const TaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1431,6 +1437,8 @@ export const CreateTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1476,8 +1484,6 @@ export const CreateTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1510,6 +1516,8 @@ export const UpdateTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1555,8 +1563,6 @@ export const UpdateTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1589,6 +1595,8 @@ export const StopTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1634,8 +1642,6 @@ export const StopTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1668,6 +1674,8 @@ export const DeleteTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1713,8 +1721,6 @@ export const DeleteTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1747,6 +1753,8 @@ export const PauseTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1792,8 +1800,6 @@ export const PauseTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1826,6 +1832,8 @@ export const ResumeTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1871,8 +1879,6 @@ export const ResumeTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -1905,6 +1911,8 @@ export const RunTaskDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -1950,8 +1958,6 @@ export const RunTaskDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -2001,6 +2007,8 @@ export const StartPlanDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -2046,8 +2054,6 @@ export const StartPlanDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -2080,6 +2086,8 @@ export const StartCheckDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -2125,8 +2133,6 @@ export const StartCheckDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value
@@ -2165,6 +2171,8 @@ export const RetryObjectsDocument = new TypedDocumentString(`
   edition
   name
   type
+  pluginVersion
+  upgradeTo
   state
   reason
   nextStep
@@ -2210,8 +2218,6 @@ export const RetryObjectsDocument = new TypedDocumentString(`
 fragment Whole on Task {
   ...Ends
   description
-  pluginVersion
-  upgradeTo
   labels {
     name
     value

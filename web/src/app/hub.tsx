@@ -1,8 +1,11 @@
 import {
+  type InfiniteData,
   keepPreviousData,
   type QueryKey,
+  type UseInfiniteQueryResult,
   type UseMutationResult,
   type UseQueryResult,
+  useInfiniteQuery,
   useMutation,
   useQuery,
   useQueryClient,
@@ -78,6 +81,45 @@ export function useAsk<A, V>(operation: Operation<A, V>, variables: V, options: 
     refetchInterval: options.every ? options.every * 1000 : false,
     placeholderData: options.keep ? keepPreviousData : undefined,
   });
+}
+
+/** A page of a list, as the API gives them. */
+export interface PageOf<Node> {
+  nodes: Node[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+}
+
+/** A list that grows by a page when somebody wants more of it. */
+export interface Growing<Node> {
+  nodes: Node[];
+  asked: UseInfiniteQueryResult<InfiniteData<PageOf<Node>>, ApiError>;
+  more: boolean;
+  loadMore(): void;
+}
+
+/** Asks for a list page by page; nothing is loaded before somebody asks for it. `after` is filled in. */
+export function useAskPages<A, V extends { after?: unknown }, Node>(
+  operation: Operation<A, V>,
+  variables: V,
+  page: (answer: A) => PageOf<Node>,
+  options: AskOptions = {},
+): Growing<Node> {
+  const { client } = useHub();
+  const asked = useInfiniteQuery<PageOf<Node>, ApiError, InfiniteData<PageOf<Node>>, QueryKey, string | null>({
+    queryKey: [...keyOf(operation, variables), "pages"],
+    queryFn: async ({ pageParam, signal }) => page(await client.request(operation, { ...variables, after: pageParam }, signal)),
+    initialPageParam: null,
+    getNextPageParam: (last) => (last.pageInfo.hasNextPage ? last.pageInfo.endCursor : undefined),
+    enabled: options.enabled ?? true,
+    refetchInterval: options.every ? options.every * 1000 : false,
+    placeholderData: options.keep ? keepPreviousData : undefined,
+  });
+  return {
+    nodes: asked.data?.pages.flatMap((p) => p.nodes) ?? [],
+    asked,
+    more: asked.hasNextPage,
+    loadMore: () => void asked.fetchNextPage(),
+  };
 }
 
 /** Changes something through the API. Whatever is shown is asked for again afterwards: a change of a task shows in many places. */

@@ -10,6 +10,8 @@ import { Shell } from "./shell.tsx";
 export const pages: RouteObject[] = [
   { index: true, lazy: async () => ({ Component: (await import("../pages/home/home.tsx")).Home }) },
   { path: "tasks", lazy: async () => ({ Component: (await import("../pages/tasks/tasks.tsx")).Tasks }) },
+  { path: "tasks/:id/:tab?", lazy: async () => ({ Component: (await import("../pages/task/task.tsx")).Task }) },
+  { path: "settings", lazy: async () => ({ Component: (await import("../pages/settings/settings.tsx")).Settings }) },
   { path: "*", Component: NotFound },
 ];
 

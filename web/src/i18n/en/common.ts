@@ -145,4 +145,5 @@ export const common = {
   "list.next": "Next page",
   "list.previous": "Previous page",
   "value.none": "–",
+  "list.empty": "Nothing here",
 } as const;

@@ -1,9 +1,11 @@
 import { common } from "./common.ts";
 import { home } from "./home.ts";
+import { settings } from "./settings.ts";
+import { task } from "./task.ts";
 import { tasks } from "./tasks.ts";
 
 /** All texts in English, from which the keys come. */
-export const messages = { ...common, ...home, ...tasks };
+export const messages = { ...common, ...home, ...tasks, ...task, ...settings };
 
 /** The name of a text. */
 export type Key = keyof typeof messages;

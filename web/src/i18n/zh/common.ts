@@ -143,4 +143,5 @@ export const common: Record<keyof typeof english, string> = {
   "list.next": "下一页",
   "list.previous": "上一页",
   "value.none": "–",
+  "list.empty": "没有内容",
 };
