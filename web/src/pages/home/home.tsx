@@ -38,7 +38,7 @@ export function Home() {
       }
     >
       <SpaceBetween size="l">
-        <Grid gridDefinition={[{ colspan: { default: 12, m: 7 } }, { colspan: { default: 12, m: 5 } }]}>
+        <Grid gridDefinition={[{ colspan: { default: 12, xs: 7 } }, { colspan: { default: 12, xs: 5 } }]}>
           <States states={summary.data?.summary.states} />
           <Begin plugins={plugins.data?.plugins} />
         </Grid>

@@ -29,7 +29,7 @@ export default function Moved() {
     />
   );
   return (
-    <Grid gridDefinition={[{ colspan: { default: 12, m: 6 } }, { colspan: { default: 12, m: 6 } }]}>
+    <Grid gridDefinition={[{ colspan: { default: 12, xs: 6 } }, { colspan: { default: 12, xs: 6 } }]}>
       <Chart set="THROUGHPUT" title={text("home.bytes")} range={range} format={(n) => bytes(n, text.language)} actions={choice} />
       <Chart set="OBJECTS" title={text("home.objects")} range={range} format={(n) => short(n, text.language)} whole />
     </Grid>

@@ -1,3 +1,4 @@
+import Box from "@cloudscape-design/components/box";
 import Container from "@cloudscape-design/components/container";
 import ContentLayout from "@cloudscape-design/components/content-layout";
 import Header from "@cloudscape-design/components/header";
@@ -48,9 +49,15 @@ function Identity() {
           { label: text("settings.name"), value: name },
           {
             label: text("settings.role"),
-            value: role ? text(`role.${role}`) : text("menu.noRole"),
+            value: (
+              <>
+                {role ? text(`role.${role}`) : text("menu.noRole")}
+                <Box color="text-body-secondary" fontSize="body-s">
+                  {text(role ? `settings.role.${role}` : "settings.role.none")}
+                </Box>
+              </>
+            ),
           },
-          { label: text("task.settings.description"), value: text(role ? `settings.role.${role}` : "settings.role.none") },
         ]}
       />
     </Container>

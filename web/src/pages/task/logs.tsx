@@ -119,9 +119,9 @@ function SearchFields(props: { taskId: string; search: Search; onChange: (change
   const streamOptions = [any, ...(streams.data?.taskLogStreams.nodes ?? []).map((s) => ({ value: s.name, label: s.name }))];
   const sourceOptions = sources.map((s) => ({ value: s, label: text(`task.logs.${s}`) }));
   const sinceOptions = hours.map((h) => ({ value: h, label: text(`task.logs.since.${h}`) }));
-  const colspan = { default: 12, xs: 6, m: 2 };
+  const colspan = { default: 12, xxs: 6, xs: 2 };
   return (
-    <Grid gridDefinition={[{ colspan: { default: 12, m: 5 } }, { colspan }, { colspan: { default: 12, xs: 6, m: 3 } }, { colspan }]}>
+    <Grid gridDefinition={[{ colspan: { default: 12, xs: 5 } }, { colspan }, { colspan: { default: 12, xxs: 6, xs: 3 } }, { colspan }]}>
       <FormField label={text("task.logs.query")}>
         <Input
           type="search"

@@ -52,7 +52,7 @@ export default function Monitoring(props: TabProps) {
           rangeSelectorMode="default"
         />
       </FormField>
-      <Grid gridDefinition={sets.map(() => ({ colspan: { default: 12, m: 6 } }))}>
+      <Grid gridDefinition={sets.map(() => ({ colspan: { default: 12, xs: 6 } }))}>
         {sets.map((set) => (
           <Chart key={set} id={props.task.id} set={set} window={window} />
         ))}

@@ -195,10 +195,10 @@ function Decisions(props: { task: WholeTask; run: LastRun }) {
   return (
     <ColumnLayout columns={2} minColumnWidth={320}>
       <Container fitHeight header={<Header description={text("task.decisions.listed", listed)}>{text("task.decisions")}</Header>}>
-        <Tallies all={run.decisions} />
+        <Tallies title={text("task.decisions.name")} all={run.decisions} />
       </Container>
       <Container fitHeight header={<Header>{text("task.decisions.outcomes")}</Header>}>
-        <Tallies all={run.outcomes} />
+        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} />
       </Container>
     </ColumnLayout>
   );

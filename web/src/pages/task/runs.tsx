@@ -112,9 +112,9 @@ function RunPanel(props: { run: RunPartsFragment }) {
           ]}
         />
         <Header variant="h3">{text("task.decisions")}</Header>
-        <Tallies all={run.decisions} />
+        <Tallies title={text("task.decisions.name")} all={run.decisions} />
         <Header variant="h3">{text("task.decisions.outcomes")}</Header>
-        <Tallies all={run.outcomes} />
+        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} />
       </SpaceBetween>
     </SplitPanel>
   );
