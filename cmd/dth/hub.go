@@ -127,6 +127,7 @@ func (m *machine) hub(ctx context.Context, log *slog.Logger) (*task.Service, *lo
 	return &task.Service{
 		Hub: task.Hub{Version: version, Local: true}, Plugins: catalog.Local(version), Store: store, Stacks: provider, Engine: provider,
 		Logs: m.logs, Metrics: metrics, Pickers: local.Pickers{Secrets: filepath.Join(m.dir, "secrets")}, Log: log, Now: time.Now,
+		Existence: local.Existence{Secret: m.Secret, Profile: hasProfile},
 	}, provider, metrics, nil
 }
 

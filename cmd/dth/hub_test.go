@@ -321,3 +321,65 @@ func TestHubRefusesStrangers(t *testing.T) {
 		t.Errorf("a hub that does not run: %d %s", r.code, r.stderr)
 	}
 }
+
+// What a person gets wrong is said with what to do, and nothing is made.
+func TestMistakesWithTasks(t *testing.T) {
+	h := newHubProcess(t)
+	h.fill("one")
+	spec := h.spec("photos")
+	text, err := os.ReadFile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for wrong, want := range map[string]string{"srcCredentials: other": "secrets/other.json", "srcCredentials: test\n  destProfile: nobody": "aws configure --profile nobody"} {
+		path := h.write("wrong.yaml", strings.Replace(string(text), "srcCredentials: test", wrong, 1))
+		for _, how := range []string{"--validate", "--paused"} {
+			if r := h.task(2, "create", "-f", path, how); !strings.Contains(r, want) {
+				t.Errorf("%s with %s: %s", how, wrong, r)
+			}
+		}
+	}
+	if list := h.task(0, "list"); strings.Count(list, "\n") != 1 {
+		t.Errorf("made are\n%s", list)
+	}
+	if r := h.task(0, "create", "-f", spec, "--wait"); !strings.Contains(r, "1 of 1 objects settled, 1 copied") || strings.Contains(r, "use ids") {
+		t.Errorf("created is %s", r)
+	}
+	first := h.show("photos").ID
+	if r := h.task(0, "create", "-f", spec, "--wait"); !strings.Contains(r, "also that of "+first) {
+		t.Errorf("a second of the same name is %s", r)
+	}
+	if r := h.task(2, "pause", "photos"); !strings.Contains(r, "give the id") {
+		t.Errorf("a name of two is taken: %s", r)
+	}
+	if r := h.task(2, "delete", first); !strings.Contains(r, "stop the task first") {
+		t.Errorf("a task with a stack is deleted: %s", r)
+	}
+	h.task(0, "stop", first, "--wait")
+	if r := h.task(0, "delete", first); !strings.Contains(r, "deleted") {
+		t.Errorf("deleting says %s", r)
+	}
+	if r := h.task(0, "retry", "photos", "--class", "access_denied", "--wait"); !strings.Contains(r, "0 of 0 objects") {
+		t.Errorf("a retry of nothing says %s", r)
+	}
+}
+
+// Whoever waits for a task does so across a restart of its hub.
+func TestWaitingOutlivesTheHub(t *testing.T) {
+	h := newHubProcess(t)
+	address, err := os.ReadFile(filepath.Join(h.data, addressFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.listen = []string{"--listen", strings.TrimPrefix(strings.TrimSpace(string(address)), "http://")}
+	h.fill("one", "bad")
+	h.task(0, "create", "-f", h.spec("photos"), "--paused")
+	waits := dth("task", "resume", "photos", "--wait", "--data", h.data)
+	ended := make(chan result, 1)
+	go func() { ended <- finish(t, waits) }()
+	h.is("photos", "it goes on", func(t *taskView) bool { return t.State != "PAUSED" })
+	h.again()
+	if r := <-ended; r.code != 0 || !strings.Contains(r.stdout, "DONE") {
+		t.Errorf("waiting ended with %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}

@@ -87,6 +87,16 @@ func (m *machine) access(ctx context.Context) (storeaws.Options, error) {
 	return storeaws.Options{AWS: cfg, Secrets: m}, nil
 }
 
+// hasProfile returns an error unless this machine's AWS configuration has a profile.
+func hasProfile(ctx context.Context, name string) error {
+	_, err := config.LoadSharedConfigProfile(ctx, name)
+	var none config.SharedConfigProfileNotExistError
+	if errors.As(err, &none) {
+		return fmt.Errorf("the AWS configuration of this machine has no profile %q; aws configure --profile %s makes one", name, name)
+	}
+	return err
+}
+
 // Secret implements storeaws.SecretReader: the sample's accounts, then the person's own.
 func (m *machine) Secret(ctx context.Context, name string) (string, error) {
 	if m.sample != nil && m.sample.has(name) {

@@ -28,7 +28,7 @@ refused; 3 no hub answers.`,
 		Example: `  dth task create -f photos.yaml --wait
   dth task list
   dth task pause photos
-  dth task retry photos --class AccessDenied
+  dth task retry photos --class access_denied
   dth task export photos > photos.yaml
   dth task diff -f photos.yaml`,
 	}
@@ -78,6 +78,11 @@ type runView struct {
 	Started                                time.Time
 	Finished                               *time.Time
 	Queued, Settled, Copied, Bytes, Failed float64
+}
+
+// figures says what became of a run's objects.
+func (r *runView) figures() string {
+	return fmt.Sprintf("%.0f of %.0f objects settled, %.0f copied (%s), %.0f failed", r.Settled, r.Queued, r.Copied, units.FormatSize(int64(r.Bytes)), r.Failed)
 }
 
 func mapOf(list []entry) map[string]string {
@@ -226,7 +231,7 @@ func (f *hubFlags) show(out io.Writer, t *taskView) error {
 	}
 	if r := t.LastRun; r != nil {
 		line("latest run", "%s, %s, begun %s", r.ID, r.State, r.Started.UTC().Format(time.RFC3339))
-		line("", "%.0f of %.0f objects settled, %.0f copied (%s), %.0f failed", r.Settled, r.Queued, r.Copied, units.FormatSize(int64(r.Bytes)), r.Failed)
+		line("", "%s", r.figures())
 		if r.Error != "" {
 			line("", "%s", r.Error)
 		}
@@ -236,7 +241,7 @@ func (f *hubFlags) show(out io.Writer, t *taskView) error {
 		if !a.InSync {
 			word = "different"
 		}
-		line("agreement", "%s as of %s; %.0f objects behind, of which %.0f have a reason on record", word, a.AsOf.UTC().Format(time.RFC3339), a.Behind, a.Named)
+		line("agreement", "%s as of %s; objects behind: %.0f, with a reason on record: %.0f", word, a.AsOf.UTC().Format(time.RFC3339), a.Behind, a.Named)
 	}
 	for _, e := range t.Labels {
 		line("label "+e.Name, "%s", e.Value)
@@ -261,6 +266,9 @@ func taskDo(f *hubFlags, name, short, field, arguments string) *cobra.Command {
 			}
 			if t, err = f.ask(ctx, c, field, arguments, map[string]any{"id": t.ID}); err != nil {
 				return err
+			}
+			if name == "delete" {
+				return f.gone(out, t)
 			}
 			if wait {
 				return f.wait(ctx, c, t.ID, out)
@@ -291,6 +299,15 @@ func (f *hubFlags) said(out io.Writer, t *taskView) error {
 		return printJSON(out, t)
 	}
 	_, err := fmt.Fprintf(out, "%s %s: %s\n", t.ID, t.Name, t.State)
+	return err
+}
+
+// gone says that a task is no longer on record.
+func (f *hubFlags) gone(out io.Writer, t *taskView) error {
+	if f.json {
+		return printJSON(out, t)
+	}
+	_, err := fmt.Fprintf(out, "%s %s: deleted; dth task audit %s still tells of it\n", t.ID, t.Name, t.ID)
 	return err
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,7 +53,7 @@ func taskCreate(f *hubFlags) *cobra.Command {
 				}
 			}
 			if check {
-				fmt.Fprintf(out, "%d tasks are valid\n", len(all))
+				fmt.Fprintf(out, "valid: %d\n", len(all))
 				return nil
 			}
 			for i := range all {
@@ -59,6 +61,7 @@ func taskCreate(f *hubFlags) *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("task %q: %w", all[i].Name, err)
 				}
+				f.namesakes(ctx, c, t)
 				if wait {
 					err = f.wait(ctx, c, t.ID, out)
 				} else {
@@ -97,6 +100,20 @@ func (f *hubFlags) create(ctx context.Context, c *hub.Client, s *hub.Spec, start
 	var answer struct{ CreateTask *taskView }
 	err := c.Do(ctx, `mutation($input: CreateTaskInput!) { createTask(input: $input) { ...T } } `+taskFields, map[string]any{"input": input}, &answer)
 	return answer.CreateTask, err
+}
+
+// namesakes says which other tasks have a task's name, so that it does not address it any more. The task is made: what cannot be
+// looked up is left unsaid.
+func (f *hubFlags) namesakes(ctx context.Context, c *hub.Client, t *taskView) {
+	var others []string
+	_ = f.each(ctx, c, map[string]any{"text": t.Name}, func(o *taskView) {
+		if o.Name == t.Name && o.ID != t.ID {
+			others = append(others, o.ID)
+		}
+	})
+	if len(others) > 0 {
+		fmt.Fprintf(os.Stderr, "dth: the name %q is also that of %s: use ids to speak of them\n", t.Name, strings.Join(others, ", "))
+	}
 }
 
 func taskEdit(f *hubFlags) *cobra.Command {
@@ -232,18 +249,25 @@ func taskWait(f *hubFlags) *cobra.Command {
 // wait watches a task until nothing is under way: it is at rest without a run, or its latest run is closed.
 func (f *hubFlags) wait(ctx context.Context, c *hub.Client, id string, out io.Writer) error {
 	screen := newScreen(os.Stderr)
-	began := time.Now()
+	began, answered := time.Now(), time.Now()
 	for {
 		t, err := f.find(ctx, c, id)
+		if errors.Is(err, hub.ErrUnreachable) && time.Since(answered) < restartTime {
+			if err := retry.Sleep(ctx, time.Second); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
+		answered = time.Now()
 		if screen.terminal {
 			screen.status(progress(t))
 		}
 		if rest(t, time.Since(began)) {
 			screen.end()
-			if err := f.said(out, t); err != nil {
+			if err := f.came(out, t); err != nil {
 				return err
 			}
 			return verdict(t)
@@ -252,6 +276,18 @@ func (f *hubFlags) wait(ctx context.Context, c *hub.Client, id string, out io.Wr
 			return err
 		}
 	}
+}
+
+// restartTime is how long a hub that answered before may be away.
+const restartTime = time.Minute
+
+// came says what a task that was waited for came to.
+func (f *hubFlags) came(out io.Writer, t *taskView) error {
+	if f.json || t.LastRun == nil || t.State == "STOPPED" {
+		return f.said(out, t)
+	}
+	_, err := fmt.Fprintf(out, "%s %s: %s; run %s is %s: %s\n", t.ID, t.Name, t.State, t.LastRun.ID, t.LastRun.State, t.LastRun.figures())
+	return err
 }
 
 // progress is how a task is doing, in a line.
@@ -266,13 +302,16 @@ func progress(t *taskView) string {
 // settleTime is how long a run that was just asked for may take to appear.
 const settleTime = 3 * time.Second
 
+// mendTime is how long a task may be failing: what was mended a moment ago is tried again within ten seconds.
+const mendTime = 15 * time.Second
+
 func rest(t *taskView, waited time.Duration) bool {
 	switch t.State {
 	case "STARTING", "UPDATING", "STOPPING":
 		return false
 	case "IN_PROGRESS":
 		if t.Health == "FAILING" && t.Reason != "" {
-			return true
+			return waited > mendTime
 		}
 		return t.LastRun != nil && t.LastRun.Finished != nil && waited > settleTime
 	}
@@ -285,7 +324,7 @@ func verdict(t *taskView) error {
 	case t.State == "ERROR" || t.Health == "FAILING":
 		return &exitError{Code: command.Incomplete, Err: fmt.Errorf("%s: %s; %s", t.Name, t.Reason, t.NextStep)}
 	case t.Health == "ATTENTION" && (t.State == "DONE" || t.State == "IN_PROGRESS"):
-		return &exitError{Code: command.Incomplete, Err: fmt.Errorf("%s: %.0f objects failed; dth task objects %s names them", t.Name, t.LastRun.Failed, t.ID)}
+		return &exitError{Code: command.Incomplete, Err: fmt.Errorf("%s: objects are left that failed or differ; dth task objects %s names those that failed", t.Name, t.ID)}
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func runOf(d *task.RunDetail) model.Run {
 	return model.Run{
 		ID: d.ID, Trigger: d.Trigger, State: model.RunState(d.State), Started: d.Started.UTC(), Found: moment(d.Found), Finished: moment(d.Finished), Error: optional(d.Error),
 		ListedSource: float64(d.Finder.ListedSource), ListedDestination: float64(d.Finder.ListedDestination), Decisions: talliesOf(d.Finder.Decisions),
-		Queued: float64(d.Finder.Queued), Settled: float64(d.Settled), Outcomes: talliesOf(d.Totals.Outcomes), Errors: countsOf(d.Totals.Errors),
+		Queued: float64(task.Queued(&d.Run, d.Settled)), Settled: float64(d.Settled), Outcomes: talliesOf(d.Totals.Outcomes), Errors: countsOf(d.Totals.Errors),
 		Retries: float64(d.Totals.Retries), Throttles: float64(d.Totals.Throttles), Superseded: float64(d.Totals.Superseded), DeadLetters: float64(d.DeadLetters),
 		Proved: d.Proved, Remaining: countsOf(d.Remaining), Named: float64(d.Named), Newer: float64(d.Newer), Report: optional(d.Report),
 	}

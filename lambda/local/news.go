@@ -84,10 +84,16 @@ func (p *Provider) observe(ctx context.Context, id string, s Status) error {
 		if found {
 			t.Observe(progress, now)
 		}
-		if s.State == Failed && s.Error != "" {
-			t.Health, t.Reason, t.NextStep = task.Failing, s.Error, "it is tried again by itself; mend what the reason names, or edit the task"
-		} else if s.State != "" && t.State != task.Errored && t.Operation == nil && t.Health != task.Failing {
-			t.Reason, t.NextStep = "", ""
+		switch {
+		case s.State == Failed && s.Error != "":
+			t.Health, t.Reason, t.NextStep = task.Failing, s.Error, triedAgain
+		case s.State != "" && t.State != task.Errored && t.Operation == nil:
+			if t.NextStep == triedAgain { // and did not fail again
+				t.Health = healthBy(t)
+			}
+			if t.Health != task.Failing {
+				t.Reason, t.NextStep = "", ""
+			}
 		}
 		if t.State == from {
 			return nil, nil
@@ -101,6 +107,22 @@ func (p *Provider) observe(ctx context.Context, id string, s Status) error {
 		return nil // deleted meanwhile
 	}
 	return err
+}
+
+// triedAgain is the next step of a task whose stack does not work, and tells such a task from others that are failing.
+const triedAgain = "it is tried again by itself; mend what the reason names, or edit the task"
+
+// healthBy returns how a task was doing by what is known of its runs, whatever stood in the way of its stack meanwhile.
+func healthBy(t *task.Task) task.Health {
+	switch last := t.LastRun; {
+	case last != nil && last.State == run.Failed:
+		return task.Failing
+	case last != nil && !last.Finished.IsZero() && last.Failed > 0, t.Agreement.Behind > 0:
+		return task.Attention
+	case t.Agreement.Checked.IsZero():
+		return task.Unknown
+	}
+	return task.Healthy
 }
 
 // latest returns how the newest run of a task is doing that was not skipped.

@@ -234,6 +234,28 @@ func TestAnEndThatCannotBeUsedIsSaid(t *testing.T) {
 	}
 }
 
+// What stood in the way of a task is no longer said when it is out of the way, though no run has begun since.
+func TestWhatIsMendedIsNotSaid(t *testing.T) {
+	d := newDesk(t)
+	d.fill("new", 5)
+	d.fill("old", 5)
+	b := d.bureau()
+	old := b.got(b.Create(t.Context(), ada, d.input("old", "ec2CronExpression", "rate(1 day)")))
+	b.is(old.ID, "its run is closed", func(t *task.Task) bool { return t.Health == task.Healthy })
+	d.down.Store(true)
+	b.got(b.Pause(t.Context(), ada, old.ID))
+	in := d.input("new")
+	in.Start = false
+	fresh := b.got(b.Create(t.Context(), ada, in))
+	for _, id := range []string{old.ID, fresh.ID} {
+		b.is(id, "the reason is said", func(t *task.Task) bool { return t.State == task.Paused && t.Health == task.Failing && t.NextStep != "" })
+	}
+	d.down.Store(false)
+	for id, want := range map[string]task.Health{old.ID: task.Healthy, fresh.ID: task.Unknown} {
+		b.is(id, "it is as before", func(t *task.Task) bool { return t.Health == want && t.Reason == "" && t.NextStep == "" })
+	}
+}
+
 func TestManyTasksAtOnce(t *testing.T) {
 	d := newDesk(t)
 	b := d.bureau()
