@@ -356,6 +356,10 @@ func TestMistakesWithTasks(t *testing.T) {
 		t.Errorf("a task with a stack is deleted: %s", r)
 	}
 	h.task(0, "stop", first, "--wait")
+	nowhere := h.write("nowhere.yaml", strings.NewReplacer("name: photos", "name: nowhere", "destBucket: archive", "destBucket: nosuch").Replace(string(text)))
+	h.task(0, "create", "-f", nowhere)
+	h.is("nowhere", "what is wrong is said", func(t *taskView) bool { return t.Health == "FAILING" && strings.Contains(t.Reason, "nosuch") })
+	h.task(0, "stop", "nowhere", "--wait")
 	if r := h.task(0, "delete", first); !strings.Contains(r, "deleted") {
 		t.Errorf("deleting says %s", r)
 	}

@@ -321,6 +321,10 @@ func rest(t *taskView, waited time.Duration) bool {
 // verdict turns what a task came to into an exit code.
 func verdict(t *taskView) error {
 	switch {
+	case t.State == "STOPPED": // whatever its runs came to
+		return nil
+	case t.Reason == "" && t.Health == "FAILING" && t.LastRun != nil:
+		return &exitError{Code: command.Incomplete, Err: fmt.Errorf("%s: run %s failed: %s", t.Name, t.LastRun.ID, t.LastRun.Error)}
 	case t.State == "ERROR" || t.Health == "FAILING":
 		return &exitError{Code: command.Incomplete, Err: fmt.Errorf("%s: %s; %s", t.Name, t.Reason, t.NextStep)}
 	case t.Health == "ATTENTION" && (t.State == "DONE" || t.State == "IN_PROGRESS"):

@@ -110,7 +110,7 @@ func (p *Provider) observe(ctx context.Context, id string, s Status) error {
 }
 
 // triedAgain is the next step of a task whose stack does not work, and tells such a task from others that are failing.
-const triedAgain = "it is tried again by itself; mend what the reason names, or edit the task"
+const triedAgain = "it is tried again by itself; mend what the reason names, or edit the task, or a clone of it where it cannot be changed"
 
 // healthBy returns how a task was doing by what is known of its runs, whatever stood in the way of its stack meanwhile.
 func healthBy(t *task.Task) task.Health {

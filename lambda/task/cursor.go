@@ -24,9 +24,9 @@ func (t *Task) SortKey(by Sort) string {
 	return t.Created.UTC().Format(sortTime)
 }
 
-// NeedsAttention reports whether a person should look at the task.
+// NeedsAttention reports whether a person should look at the task. Of one that is stopped there is nothing left to mend.
 func (t *Task) NeedsAttention() bool {
-	return t.State == Errored || t.Health == Attention || t.Health == Failing
+	return t.State == Errored || t.State != Stopped && (t.Health == Attention || t.Health == Failing)
 }
 
 // Matches reports whether a task is one that the query asks for.

@@ -62,7 +62,7 @@ type Query struct {
 	States     []State // empty: all
 	Type       string  // of the plugin; empty: all
 	Text       string  // that the name, the description or a label contains, in any case; empty: all
-	Attention  bool    // only those in ERROR, and those whose health is neither Healthy nor Unknown
+	Attention  bool    // only those in ERROR, and those that are not stopped and whose health is neither Healthy nor Unknown
 	First      int     // 1 to MaxPage
 	After      string  // cursor; empty: from the beginning
 }
