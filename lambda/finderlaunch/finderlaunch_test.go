@@ -197,6 +197,41 @@ func TestFirstPass(t *testing.T) {
 	}
 }
 
+// The stack of a paused task gets a note of its pause, no finder; the wait condition is told in the finder's place. What fails
+// fails the stack.
+func TestFirstPassOfAPausedTask(t *testing.T) {
+	h, instances, runs := newHandler(t)
+	var told []string
+	var broken error
+	first := finderlaunch.FirstPass{
+		Handler: h, Pause: func(ctx context.Context) error { return runs.SetPaused(ctx, true, time.Now()) },
+		Signal: func(_ context.Context, url string, s customresource.Signal) error {
+			told = append(told, url+" "+s.UniqueID)
+			return broken
+		},
+	}
+	e := customresource.Event{RequestType: "Create", RequestId: "5e8a-1", StackId: "arn:aws:cloudformation:us-east-1:123456789012:stack/task/0a1b", ResourceProperties: json.RawMessage(`{"Paused":"true","Signal":"https://handle"}`)}
+	for range 2 {
+		if r, err := first.Create(t.Context(), e); err != nil || r.ID != "first-pass-of-0a1b" || !strings.Contains(r.Note, "paused") {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if p, err := runs.Pause(t.Context()); err != nil || !p.Paused || len(instances.tokens) != 0 || strings.Join(told, ";") != "https://handle paused;https://handle paused" {
+		t.Errorf("%+v, %v, %d instances, told %q", p, err, len(instances.tokens), told)
+	}
+	if a, err := h.Handle(t.Context(), json.RawMessage(`{"mode":"pass","id":"x"}`)); err != nil || !a.Paused || len(instances.tokens) != 0 {
+		t.Errorf("a pass of a paused task: %+v, %v", a, err)
+	}
+	broken = errors.New("no way")
+	if _, err := first.Create(t.Context(), e); err == nil || !strings.Contains(err.Error(), "wait condition: no way") {
+		t.Errorf("a signal that cannot be sent: %v", err)
+	}
+	first.Pause = func(context.Context) error { return errors.New("no table") }
+	if _, err := first.Create(t.Context(), e); err == nil || !strings.Contains(err.Error(), "no table") {
+		t.Errorf("a note that cannot be written: %v", err)
+	}
+}
+
 func TestRequests(t *testing.T) {
 	for _, c := range []struct{ event, want string }{
 		{`[]`, "no JSON object"},

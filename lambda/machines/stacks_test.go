@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ type stacks struct {
 	mu       sync.Mutex
 	failures int // so many calls of the Lambda fail first
 	sent     []string
+	paused   []string // requests
 	handler  *stackops.Handler
 }
 
@@ -59,7 +61,11 @@ func newStacks(t *testing.T, k task.Kind) *stacks {
 	s.handler = &stackops.Handler{
 		CloudFormation: s.cf, Tasks: s.tasks, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Templates: stackops.Templates{BucketPrefix: "acme", Region: "eu-west-1", Hub: "hub", Plugins: stackops.Plugins()},
-		Notify:    func(_ context.Context, m notify.Message) error { s.sent = append(s.sent, m.What); return nil },
+		Pause: func(_ context.Context, _ task.Task, request string) error {
+			s.paused = append(s.paused, request)
+			return nil
+		},
+		Notify: func(_ context.Context, m notify.Message) error { s.sent = append(s.sent, m.What); return nil },
 	}
 	s.m = machinesaws.Create(t, workflows.URL, strings.ReplaceAll(t.Name(), "/", "-"), hurried(workflow.Stack()))
 	workflows.Set(s.invoke)
@@ -154,6 +160,27 @@ func TestStackWorkflow(t *testing.T) {
 			s.expect(c.state, c.reason)
 			if told := len(s.sent) > 0; told != (c.reason != "") {
 				t.Errorf("people are told %q", s.sent)
+			}
+		})
+	}
+}
+
+// A task that was paused stays so through a change of its stack; one whose stack is made paused needs nothing more.
+func TestStackWorkflowOfPausedTasks(t *testing.T) {
+	for _, k := range []task.Kind{task.Create, task.Update} {
+		t.Run(string(k), func(t *testing.T) {
+			s := newStacks(t, k)
+			_, err := task.Amend(t.Context(), s.tasks, taskID, func(t *task.Task) (*task.Entry, error) { t.Operation.After = task.Paused; return nil, nil })
+			must(t, err)
+			name := s.start()
+			s.m.Until(name, "SUCCEEDED")
+			s.expect(task.Paused, "")
+			if !slices.Contains(s.cf.Asked(task.StackName(taskID)).Parameters, stackops.Parameter{Name: "startPaused", Value: "true"}) {
+				t.Errorf("the stack is asked for with %v", s.cf.Asked(task.StackName(taskID)).Parameters)
+			}
+			want := map[task.Kind]int{task.Create: 0, task.Update: 1}[k]
+			if len(s.paused) != want || want == 1 && s.paused[0] != name {
+				t.Errorf("paused by %q", s.paused)
 			}
 		})
 	}

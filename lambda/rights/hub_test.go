@@ -27,11 +27,14 @@ type hubActor struct {
 func hubActors() map[string]hubActor {
 	topicKey := []string{"kms:GenerateDataKey", "kms:Decrypt"} // SNS uses the key on the sender's behalf
 	begin, _ := startaws.Actions()
-	_, runs, ledgers := engineaws.Actions()
+	functions, runs, ledgers := engineaws.Actions()
 	return map[string]hubActor{
 		// CloudFormation reads the template on the caller's behalf, and acts as the service role.
-		wiring.StackOps: {beside: all(topicKey, []string{"s3:GetObject", "iam:PassRole"})},
-		wiring.Mirror:   {beside: topicKey},
+		// It pauses stacks, and reads none of their tables.
+		wiring.StackOps: {beside: all(topicKey, []string{"s3:GetObject", "iam:PassRole"}), uses: map[string][]string{
+			"lambda/task/engineaws": functions, "worker/run/runaws": nil, "worker/ledger/ledgeraws": nil,
+		}},
+		wiring.Mirror: {beside: topicKey},
 		wiring.Reconcile: {beside: topicKey, uses: map[string][]string{
 			"lambda/stackops/stackopsaws": stackopsaws.LookActions(), "worker/run/runaws": runaws.ReaderActions(),
 		}},

@@ -2,6 +2,7 @@ package stackops_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,47 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("the task is %+v", got)
 	}
 	f.asked("update")
+}
+
+// A task that was paused stays so: its stack is made and changed as that of a paused task, and is paused again after a change
+// that CloudFormation made or rolled back. One that runs is not.
+func TestPausedTasksStayPaused(t *testing.T) {
+	for _, c := range []struct {
+		name                string
+		kind                task.Kind
+		after               task.State
+		prepare             func(f *flow)
+		state               task.State
+		reason              string
+		startPaused, paused string
+	}{
+		{"made paused", task.Create, task.Paused, func(*flow) {}, task.Paused, "", "true", ""},
+		{"made to run", task.Create, task.InProgress, func(*flow) {}, task.InProgress, "", "false", ""},
+		{"changed", task.Update, task.Paused, func(*flow) {}, task.Paused, "", "true", id + "-2-update runs"},
+		{"changed, when pausing fails at first", task.Update, task.Paused, func(f *flow) { f.stubborn = 3 }, task.Paused, "", "true", id + "-2-update runs"},
+		{"rolled back", task.Update, task.Paused, func(f *flow) { f.cf.FailNext("Queue (AWS::SQS::Queue) UPDATE_FAILED: no") }, task.Paused, "UPDATE_ROLLBACK_COMPLETE", "", id + "-2-update runs"},
+		{"changed while it runs", task.Update, task.InProgress, func(*flow) {}, task.InProgress, "", "false", ""},
+		{"gone", task.Update, task.Paused, func(f *flow) { f.cf.Put(name, stackops.DeleteComplete, nil) }, task.Errored, "somebody deleted it", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			of := given(c.kind)
+			of.Operation.After = c.after
+			of.Parameters["startPaused"] = "false" // what somebody wrote there does not matter
+			f := newFlow(t, of)
+			if c.kind == task.Update {
+				f.stack(stackops.CreateComplete)
+				f.cf.Told(name, map[string]string{"RunTableName": "runs"})
+			}
+			c.prepare(f)
+			f.ends(c.state, c.reason, "")
+			if got := strings.Join(f.paused, ";"); got != c.paused {
+				t.Errorf("paused by %q, want %q", got, c.paused)
+			}
+			if c.startPaused != "" && !slices.Contains(f.cf.Asked(name).Parameters, stackops.Parameter{Name: "startPaused", Value: c.startPaused}) {
+				t.Errorf("asked for %v", f.cf.Asked(name).Parameters)
+			}
+		})
+	}
 }
 
 // A status that lags behind is not taken for the end of the change.

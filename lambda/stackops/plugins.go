@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/datatransferhub/dth/lambda/task"
@@ -26,6 +27,9 @@ func Plugins() []Plugin {
 
 // released is what the keys of released files begin with; the version follows. Package cmd/internal/publish puts them there.
 const released = "data-transfer-hub"
+
+// pausedParameter is the parameter of every plugin that has its stack made, or changed, as that of a paused task.
+const pausedParameter = s3.ParameterStartPaused
 
 // boundaryParameter is the parameter of every plugin that names the permissions boundary of its roles.
 const boundaryParameter = "permissionsBoundaryArn"
@@ -53,6 +57,9 @@ func (ts *Templates) Change(t *task.Task) (Change, error) {
 	}
 	if _, takes := plugin.Contract.Find(boundaryParameter); takes && values[boundaryParameter] == "" && ts.Boundary != "" {
 		values[boundaryParameter] = ts.Boundary
+	}
+	if _, takes := plugin.Contract.Find(pausedParameter); takes {
+		values[pausedParameter] = strconv.FormatBool(t.Operation.After == task.Paused)
 	}
 	url, err := ts.url(plugin.Template, t.PluginVersion)
 	if err != nil {

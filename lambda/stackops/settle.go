@@ -21,6 +21,9 @@ func (h *Handler) settle(ctx context.Context, e Execution) (Answer, error) {
 	if o == nil {
 		o = broken(&e)
 	}
+	if err := h.hold(ctx, e, o); err != nil {
+		return Answer{}, err
+	}
 	t, changed, err := Write(ctx, h.Tasks, e.Task, *o, h.Now())
 	if err != nil {
 		return Answer{}, err
@@ -35,6 +38,22 @@ func (h *Handler) settle(ctx context.Context, e Execution) (Answer, error) {
 		}
 	}
 	return Answer{Next: End, Execution: e}, nil
+}
+
+// hold pauses the stack of a task that was paused before it was changed: a change sets the schedule and the fleet to what the
+// template says, and one that is rolled back to what it said before.
+func (h *Handler) hold(ctx context.Context, e Execution, o *task.Outcome) error {
+	t, mine, err := h.current(ctx, &e)
+	if err != nil || !mine || e.Kind != task.Update || t.Operation.After != task.Paused || !o.OK && !o.RolledBack {
+		return err
+	}
+	if o.Outputs != nil {
+		t.Stack.Outputs = o.Outputs
+	}
+	if err := h.Pause(ctx, t, e.Operation); err != nil {
+		return fmt.Errorf("pausing stack %s again: %w", t.Stack.Name, err)
+	}
+	return nil
 }
 
 // broken is the outcome of an operation one of whose steps could not be made for hours.

@@ -101,9 +101,11 @@ type Handler struct {
 	CloudFormation CloudFormation
 	Tasks          task.Store
 	Templates      Templates
-	Notify         notify.Send // tells people that an operation failed
-	Log            *slog.Logger
-	Now            func() time.Time
+	// Pause pauses the stack of a task; the same request again changes nothing.
+	Pause  func(ctx context.Context, t task.Task, request string) error
+	Notify notify.Send // tells people that an operation failed
+	Log    *slog.Logger
+	Now    func() time.Time
 }
 
 // Handle makes a step. An error means that it is to be made again.

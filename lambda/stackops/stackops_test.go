@@ -2,6 +2,7 @@ package stackops_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -52,7 +53,10 @@ type flow struct {
 	tasks *tasksim.Store
 	now   time.Time
 	sent  []notify.Message
-	waits []int
+	// paused are the requests to pause, each with what it was told of the stack's outputs; stubborn so many of them fail.
+	paused   []string
+	stubborn int
+	waits    []int
 	// before is called before every step, and names it.
 	before func(step string)
 }
@@ -64,6 +68,13 @@ func newFlow(t *testing.T, tasks ...task.Task) *flow {
 		CloudFormation: f.cf, Tasks: f.tasks, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.now },
 		Templates: stackops.Templates{BucketPrefix: "acme", Region: "eu-west-1", Hub: "hub", Plugins: stackops.Plugins()},
 		Notify:    func(_ context.Context, m notify.Message) error { f.sent = append(f.sent, m); return nil },
+		Pause: func(_ context.Context, t task.Task, request string) error {
+			if f.stubborn--; f.stubborn >= 0 {
+				return errors.New("no function")
+			}
+			f.paused = append(f.paused, request+" "+t.Stack.Outputs["RunTableName"])
+			return nil
+		},
 	}
 	return f
 }

@@ -38,7 +38,7 @@ func TestEveryParameterIsThere(t *testing.T) {
 		compareMode includeMetadata includeTags include exclude minSize maxSize modifiedAfter modifiedBefore deleteExtraneous maxDeleteShare
 		transferMode giantThreshold reportBucket reportPrefix bandwidthLimit
 		ec2VpcId ec2Subnets assignPublicIp workerInstanceTypes spotPercent maxCapacity minCapacity desiredCapacity workerConcurrency
-		finderInstanceType ec2CronExpression alarmEmail logRetentionDays ledgerTtlDays permissionsBoundaryArn`)
+		finderInstanceType ec2CronExpression alarmEmail logRetentionDays ledgerTtlDays startPaused permissionsBoundaryArn`)
 	var got []string
 	flags := map[string]bool{}
 	for _, p := range Contract().Parameters {
@@ -142,6 +142,7 @@ func TestRefused(t *testing.T) {
 		{"maxCapacity", "0 to 1000", []string{"maxCapacity", "1001"}},
 		{"maxCapacity", "whole number", []string{"maxCapacity", "20%"}},
 		{"minCapacity", "0 to 1000", []string{"minCapacity", "-1"}},
+		{"startPaused", "true or false", []string{"startPaused", "maybe"}},
 		{"ledgerTtlDays", "0 to 3650", []string{"ledgerTtlDays", "3651"}},
 		{"srcPrefixListBucket", "srcPrefixsListFile", []string{"srcPrefixListBucket", "lists"}},
 		{"stripSrcPrefix", "prefix list", []string{"srcPrefixList", "a", "stripSrcPrefix", "true"}},

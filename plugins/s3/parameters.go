@@ -17,6 +17,9 @@ const (
 	GroupHousekeeping = "Housekeeping"
 )
 
+// ParameterStartPaused says that a stack is made, or changed, as that of a paused task.
+const ParameterStartPaused = "startPaused"
+
 const (
 	bucketPattern = `^[a-z0-9A-Z][a-z0-9A-Z._-]{1,61}[a-z0-9A-Z]$`
 	bucketRule    = "3 to 63 letters, digits, dots, hyphens and underscores, by the rules of the provider"
@@ -261,6 +264,10 @@ func housekeeping() []contract.Parameter {
 			Group:   GroupHousekeeping, OnUpdate: contract.Nothing,
 		},
 		{Name: "ledgerTtlDays", Label: "Keep ledger records for", Help: "Days; 0 keeps them for ever.", Type: contract.Integer, Default: "0", Max: 3650, Group: GroupHousekeeping, OnUpdate: contract.Nothing},
+		{
+			Name: ParameterStartPaused, Label: "Begin paused", Help: "No first pass, no schedule and no workers, until the task is resumed. A hub sets this itself.", Type: contract.Bool, Default: "false",
+			Group: GroupHousekeeping, OnUpdate: contract.Nothing,
+		},
 		{
 			Name: "permissionsBoundaryArn", Label: "Permissions boundary", Help: "Policy that bounds every role of the stack.", Type: contract.String,
 			Pattern: `^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$`, Rule: "the ARN of a policy", Group: GroupHousekeeping, OnUpdate: contract.Restart,

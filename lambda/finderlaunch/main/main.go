@@ -28,7 +28,9 @@ func main() {
 		log.Error("the AWS configuration cannot be read", "error", err)
 		os.Exit(1)
 	}
-	leases := finderlaunch.Leases{Runs: runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{}), Now: time.Now}
+	runs := runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})
+	leases := finderlaunch.Leases{Runs: runs, Now: time.Now}
+	client := &http.Client{Timeout: 10 * time.Second}
 	h := &finderlaunch.Handler{
 		Stack: os.Getenv(wiring.EnvStackID), Announce: finderlaunchaws.Announce(cfg, os.Getenv(wiring.EnvStack), os.Getenv(wiring.EnvStackID)), Subnets: strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' || r == ' ' }),
 		Instances: finderlaunchaws.Open(cfg, finderlaunchaws.Options{
@@ -37,7 +39,12 @@ func main() {
 		}),
 		Alive: leases, Paused: leases.Paused, Log: log, Now: time.Now,
 	}
-	first := customresource.Handler(finderlaunch.FirstPass{Handler: h}, &http.Client{Timeout: 10 * time.Second}, log)
+	first := customresource.Handler(finderlaunch.FirstPass{
+		Handler: h, Pause: func(ctx context.Context) error { return runs.SetPaused(ctx, true, time.Now()) },
+		Signal: func(ctx context.Context, url string, s customresource.Signal) error {
+			return customresource.Send(ctx, client, url, s)
+		},
+	}, client, log)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
 		if !customresource.IsRequest(event) {
 			return h.Handle(ctx, event)

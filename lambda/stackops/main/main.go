@@ -13,6 +13,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/notify/notifyaws"
 	"github.com/datatransferhub/dth/lambda/stackops"
 	"github.com/datatransferhub/dth/lambda/stackops/stackopsaws"
+	"github.com/datatransferhub/dth/lambda/task/engineaws"
 	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/lambda/wiring"
 )
@@ -26,7 +27,7 @@ func main() {
 	}
 	h := &stackops.Handler{
 		CloudFormation: stackopsaws.Open(cfg, os.Getenv(wiring.EnvServiceRole)), Tasks: taskaws.Open(cfg, os.Getenv(wiring.EnvTasks), os.Getenv(wiring.EnvAudit)),
-		Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
+		Pause: engineaws.Open(cfg).Pause, Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
 		Templates: stackops.Templates{
 			BucketPrefix: os.Getenv(wiring.EnvAssets), Region: cfg.Region, Boundary: os.Getenv(wiring.EnvBoundary), Hub: os.Getenv(wiring.EnvHub), Plugins: stackops.Plugins(),
 		},

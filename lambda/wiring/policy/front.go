@@ -20,10 +20,9 @@ const (
 )
 
 const (
-	tablesArn    = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/DTH-t-*"
-	functionsArn = "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:DTH-t-*"
-	logsArn      = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/datatransferhub/DTH-t-*"
-	edgeArn      = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:"
+	tablesArn = "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/DTH-t-*"
+	logsArn   = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/datatransferhub/DTH-t-*"
+	edgeArn   = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:"
 )
 
 // Front returns the rights of a Lambda in front of the hub beside its log, by its name in package wiring. secures says that the
@@ -40,13 +39,12 @@ func Front(name string, secures bool) []Statement {
 
 // lookAtTasks lets the API ask the stacks of tasks, and read what they have on record, in their logs and in their metrics.
 func lookAtTasks() []Statement {
-	functions, runs, ledgers := engineaws.Actions()
-	return []Statement{
-		{Sid: "Control", Actions: functions, Resources: []string{functionsArn}},
+	_, runs, ledgers := engineaws.Actions()
+	return append(steerStacks(), []Statement{
 		{Sid: "Records", Actions: once(runs, ledgers), Resources: []string{tablesArn, tablesArn + "/index/*"}},
 		{Sid: "TaskLogs", Actions: logsaws.Actions(), Resources: []string{logsArn, logsArn + ":*"}},
 		{Sid: "Metrics", Actions: metricsaws.Actions(), Resources: []string{"*"}}, // they take no resource
-	}
+	}...)
 }
 
 // choose lets the API list what forms choose from, and look whether what a task names is there. The lists take no resource; what is

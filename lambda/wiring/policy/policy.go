@@ -42,7 +42,7 @@ const (
 func Lambda(name string) []Statement {
 	switch name {
 	case wiring.StackOps:
-		return slices.Concat(tasks(), tell(), changeStacks(), lookAtStacks())
+		return slices.Concat(tasks(), tell(), changeStacks(), lookAtStacks(), steerStacks())
 	case wiring.Mirror:
 		return slices.Concat(tasks(), tell())
 	case wiring.Reconcile:

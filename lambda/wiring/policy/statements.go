@@ -6,6 +6,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/notify/notifyaws"
 	"github.com/datatransferhub/dth/lambda/stackops/stackopsaws"
 	"github.com/datatransferhub/dth/lambda/stackops/startaws"
+	"github.com/datatransferhub/dth/lambda/task/engineaws"
 	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
@@ -48,6 +49,13 @@ func changeStacks() []Statement {
 			Conditions: map[string]map[string][]string{"StringEquals": {"iam:PassedToService": {"cloudformation.amazonaws.com"}}},
 		},
 	}
+}
+
+// steerStacks lets an actor ask the stacks of tasks. CloudFormation begins the names of their functions with those of the
+// stacks.
+func steerStacks() []Statement {
+	functions, _, _ := engineaws.Actions()
+	return []Statement{{Sid: "Control", Actions: functions, Resources: []string{"arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:DTH-t-*"}}}
 }
 
 func lookAtStacks() []Statement {

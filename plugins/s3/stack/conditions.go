@@ -1,12 +1,16 @@
 package stack
 
-import "github.com/datatransferhub/dth/infra/kit"
+import (
+	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/plugins/s3"
+)
 
 // conditions are what parts of the template depend on.
 type conditions struct {
 	events    kit.Condition // events of the source are followed
 	scheduled kit.Condition // passes begin by a schedule, not only once
 	owner     kit.Condition // the source's account is named
+	paused    kit.Condition // the task is paused: nothing begins by itself
 	// The schedule is a whole expression, rate(...) or cron(...), not the six fields alone.
 	expression kit.Condition
 }
@@ -16,6 +20,7 @@ func declareConditions(s *kit.Stack) conditions {
 	return conditions{
 		events:     s.Condition("FollowsEvents", kit.Not(kit.Is("srcEvent", "No"))),
 		scheduled:  s.Condition("HasSchedule", kit.Given("ec2CronExpression")),
+		paused:     s.Condition("IsPaused", kit.Is(s3.ParameterStartPaused, "true")),
 		owner:      s.Condition("SourceOwnerIsNamed", kit.Given("srcAccountId")),
 		expression: s.Condition("ScheduleIsExpression", kit.Any(kit.Equals(kind, new("cron")), kit.Equals(kind, new("rate")))),
 	}

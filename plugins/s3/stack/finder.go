@@ -23,7 +23,7 @@ func (b *builder) finder(handle awscdk.CfnWaitConditionHandle) awsec2.CfnLaunchT
 // newSchedule begins a pass whenever the schedule says so. A task without one has only the first pass.
 func newSchedule(s *kit.Stack, c conditions, launch kit.Lambda) awsevents.CfnRule {
 	rule := awsevents.NewCfnRule(s.Scope, new("Schedule"), &awsevents.CfnRuleProps{
-		Description: new("Begins the passes of a Data Transfer Hub task"), ScheduleExpression: c.schedule(), State: new("ENABLED"),
+		Description: new("Begins the passes of a Data Transfer Hub task"), ScheduleExpression: c.schedule(), State: c.paused.Choose(new("DISABLED"), new("ENABLED")),
 		Targets: &[]any{&awsevents.CfnRule_TargetProperty{Id: new("FinderLaunch"), Arn: launch.Function.AttrArn()}},
 	})
 	permission := awslambda.NewCfnPermission(s.Scope, new("SchedulePermission"), &awslambda.CfnPermissionProps{

@@ -44,6 +44,24 @@ func TestStackInMoto(t *testing.T) {
 	t.Run("role", func(t *testing.T) { a.T = t; a.checkRole(ids) })
 }
 
+// The stack of a task that begins paused has neither workers nor a schedule that ticks.
+func TestPausedStackInMoto(t *testing.T) {
+	a := newAccount(t)
+	network := a.query("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}})
+	ids := a.create(complete(map[string]string{
+		"ec2VpcId": inTag(network, "vpcId")[0], "ec2Subnets": inTag(network, "subnetId")[0], "maxCapacity": "7", "minCapacity": "1", "desiredCapacity": "2", "startPaused": "true",
+	}))
+	answer := a.query("autoscaling", "2011-01-01", url.Values{"Action": {"DescribeAutoScalingGroups"}})
+	for _, tag := range []string{"MaxSize", "MinSize", "DesiredCapacity"} {
+		if got := inTag(answer, tag); len(got) == 0 || got[0] != "0" {
+			t.Errorf("%s: %v", tag, got)
+		}
+	}
+	if rule := a.json("events", "AWSEvents.DescribeRule", object{"Name": ids["Schedule"]}); rule["State"] != "DISABLED" {
+		t.Errorf("rule: %v", rule)
+	}
+}
+
 func (a account) checkQueue(ids map[string]string) {
 	out := a.JSON("sqs", "AmazonSQS.GetQueueAttributes", object{"QueueUrl": ids["Queue"], "AttributeNames": []string{"All"}})
 	got := out["Attributes"].(object)

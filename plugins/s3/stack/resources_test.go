@@ -35,17 +35,18 @@ func TestResources(t *testing.T) {
 			"KeySchema": []any{object{"AttributeName": "PK", "KeyType": "HASH"}, object{"AttributeName": "SK", "KeyType": "RANGE"}},
 		}},
 		{"workers", "AWS::AutoScaling::AutoScalingGroup", object{
-			"MinSize": ref("minCapacity"), "MaxSize": ref("maxCapacity"), "DesiredCapacity": ref("desiredCapacity"), "VPCZoneIdentifier": ref("ec2Subnets"),
+			"MinSize": unlessPaused("0", ref("minCapacity")), "MaxSize": unlessPaused("0", ref("maxCapacity")), "DesiredCapacity": unlessPaused("0", ref("desiredCapacity")), "VPCZoneIdentifier": ref("ec2Subnets"),
 			"MixedInstancesPolicy": object{"LaunchTemplate": object{"Overrides": []any{object{"InstanceRequirements": object{"AllowedInstanceTypes": ref("workerInstanceTypes")}}}}},
 		}},
 		{"schedule", "AWS::Events::Rule", object{
-			"State": "ENABLED", "Targets": []any{object{"Arn": object{"Fn::GetAtt": []any{"FinderLaunchFunction", "Arn"}}}},
+			"State": unlessPaused("DISABLED", "ENABLED"), "Targets": []any{object{"Arn": object{"Fn::GetAtt": []any{"FinderLaunchFunction", "Arn"}}}},
 			"ScheduleExpression": object{"Fn::If": []any{"ScheduleIsExpression", ref("ec2CronExpression"), object{"Fn::Sub": "cron(${ec2CronExpression})"}}},
 		}},
 		{"topic", "AWS::SNS::Topic", object{
 			"KmsMasterKeyId": object{"Fn::GetAtt": []any{"AlarmKey", "Arn"}}, "Subscription": []any{object{"Protocol": "email", "Endpoint": ref("alarmEmail")}},
 		}},
 		{"key", "AWS::KMS::Key", object{"EnableKeyRotation": true}},
+		{"first pass", "Custom::FirstPass", object{"Paused": ref("startPaused"), "Signal": ref("FirstFinderHandle")}},
 		{"first finder", "AWS::CloudFormation::WaitCondition", object{"Handle": ref("FirstFinderHandle"), "Timeout": "900"}},
 		{"controller", "AWS::StepFunctions::StateMachine", object{"TracingConfiguration": object{"Enabled": true}, "LoggingConfiguration": object{"Level": "ALL", "IncludeExecutionData": false}}},
 	} {
@@ -53,6 +54,11 @@ func TestResources(t *testing.T) {
 			asserting(t, func(all assertions.Template) { all.HasResourceProperties(&tt.kind, like(tt.properties)) })
 		})
 	}
+}
+
+// unlessPaused is one value for the stack of a paused task, and another else.
+func unlessPaused(paused, running any) object {
+	return object{"Fn::If": []any{"IsPaused", paused, running}}
 }
 
 // The template's tables are those that the adapters work with.

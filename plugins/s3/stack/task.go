@@ -8,6 +8,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
@@ -37,9 +38,12 @@ func newConfiguration(s *kit.Stack, bucket awss3.CfnBucket, writer kit.Lambda, q
 // firstSignal is how long the first finder may need to say that it runs.
 const firstSignal = 15 * time.Minute
 
-// newFirstPass starts the first finder, and lets the stack be complete only when that finder said that it runs.
+// newFirstPass starts the first finder, and lets the stack be complete only when that finder said that it runs. For a paused
+// task no finder is started; the resource notes the pause and says so in the finder's place.
 func newFirstPass(s *kit.Stack, launch kit.Lambda, handle awscdk.CfnWaitConditionHandle, after ...awscdk.CfnResource) awscdk.CfnResource {
-	pass := s.CustomResource("FirstPass", "FirstPass", launch, customTime, nil)
+	pass := s.CustomResource("FirstPass", "FirstPass", launch, customTime, map[string]any{
+		wiring.PropPaused: kit.Ref(s3.ParameterStartPaused), wiring.PropSignal: handle.Ref(),
+	})
 	kit.Depend(pass, after...)
 	wait := awscdk.NewCfnWaitCondition(s.Scope, new("FirstFinder"), &awscdk.CfnWaitConditionProps{
 		Handle: handle.Ref(), Timeout: new(strconv.Itoa(int(firstSignal.Seconds()))), Count: new(1.0),

@@ -31,16 +31,17 @@ func (b *builder) workers(configuration awscdk.CfnResource) awsautoscaling.CfnAu
 	template := instance{
 		id: "Worker", name: "worker", gibibytes: 20, role: role, group: b.network, userData: awscdk.Fn_Base64(new(script("worker", variables))),
 	}.launchTemplate(b.s)
-	return newGroup(b.s, template, awscdk.Token_AsNumber(kit.Attribute(configuration, wiring.AttrOnDemandPercent)))
+	return newGroup(b.s, b.c, template, awscdk.Token_AsNumber(kit.Attribute(configuration, wiring.AttrOnDemandPercent)))
 }
 
 // newGroup makes the group. onDemand is the share of its instances that do not run on Spot capacity, in percent.
-func newGroup(s *kit.Stack, template awsec2.CfnLaunchTemplate, onDemand *float64) awsautoscaling.CfnAutoScalingGroup {
+func newGroup(s *kit.Stack, c conditions, template awsec2.CfnLaunchTemplate, onDemand *float64) awsautoscaling.CfnAutoScalingGroup {
+	unlessPaused := func(parameter string) *string { return c.paused.Choose(new("0"), kit.Ref(parameter)) }
 	group := awsautoscaling.NewCfnAutoScalingGroup(s.Scope, new("Workers"), &awsautoscaling.CfnAutoScalingGroupProps{
 		AutoScalingGroupName: kit.Sub(workersName),
-		MinSize:              kit.Ref("minCapacity"),
-		MaxSize:              kit.Ref("maxCapacity"),
-		DesiredCapacity:      kit.Ref("desiredCapacity"),
+		MinSize:              unlessPaused("minCapacity"),
+		MaxSize:              unlessPaused("maxCapacity"),
+		DesiredCapacity:      unlessPaused("desiredCapacity"),
 		VpcZoneIdentifier:    kit.ListOf("ec2Subnets"),
 		CapacityRebalance:    new(true),
 		MixedInstancesPolicy: &awsautoscaling.CfnAutoScalingGroup_MixedInstancesPolicyProperty{

@@ -76,7 +76,9 @@ const (
 	PropName            = "Name"
 	PropDocument        = "Document" // the configuration document as an object
 
-	// Custom::FirstPass starts the first finder when it is created. It has no properties of its own.
+	// Custom::FirstPass starts the first finder when it is created; when the task is paused it notes that instead.
+	PropPaused = "Paused" // true or false
+	PropSignal = "Signal" // URL of the wait condition's handle, which otherwise the finder signals
 
 	// Custom::S3Events subscribes a queue to the events of a bucket.
 	PropBucket   = "Bucket"
