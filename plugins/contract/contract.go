@@ -196,11 +196,7 @@ func (c *Contract) Validate(given map[string]string) (Values, error) {
 		p := &c.Parameters[i]
 		errs = append(errs, p.check(v)...)
 	}
-	if len(errs) == 0 {
-		for _, rule := range c.Rules {
-			errs = append(errs, rule(v)...)
-		}
-	}
+	errs = append(errs, c.betweenParameters(v, errs)...)
 	if len(errs) > 0 {
 		return v, errs
 	}

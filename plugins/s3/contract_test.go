@@ -349,3 +349,35 @@ func FuzzValidate(f *testing.F) {
 		}
 	})
 }
+
+// What rules between parameters refuse is told together with what is wrong with single ones, unless it hangs on a value that is
+// wrong itself.
+func TestRulesAreToldWithFields(t *testing.T) {
+	for name, c := range map[string]struct {
+		with []string
+		want []string // fields
+	}{
+		"a rule beside a field":         {[]string{"spotPercent", "101", "srcCredentials", "keys", "srcRoleArn", "arn:aws:iam::123456789012:role/r"}, []string{"spotPercent", "srcRoleArn"}},
+		"a rule that needs the field":   {[]string{"maxCapacity", "many", "minCapacity", "30"}, []string{"maxCapacity"}},
+		"by the kind that is wrong":     {[]string{"srcType", "Amazon_S4", "srcBucket", "With_Capitals"}, []string{"srcType"}},
+		"a missing bucket is no other":  {[]string{"srcBucket", "", "destBucket", ""}, []string{"srcBucket", "destBucket"}},
+		"two rules and an unknown name": {[]string{"srcBuckets", "x", "srcExternalId", "12", "minSize", "2KiB", "maxSize", "1KiB"}, []string{"srcBuckets", "srcExternalId", "maxSize"}},
+	} {
+		given := map[string]string{"srcBucket": "source", "destBucket": "target", "ec2VpcId": "vpc-12345678", "ec2Subnets": "subnet-12345678", "alarmEmail": "a@example.com"}
+		for i := 0; i < len(c.with); i += 2 {
+			given[c.with[i]] = c.with[i+1]
+		}
+		_, err := Contract().Validate(given)
+		var all contract.Errors
+		if !errors.As(err, &all) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var got []string
+		for _, e := range all {
+			got = append(got, e.Field)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q are told, want %q: %v", name, got, c.want, err)
+		}
+	}
+}
