@@ -26,6 +26,32 @@ func (p *program) closing(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	r, err := p.prove(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := p.print(out, map[string]any{"run": r.ID, "state": r.State, "named": r.Named, "newer": r.Newer, "remaining": r.Remaining, "report": r.Report}); err != nil {
+		return err
+	}
+	return p.verdict(ctx, r)
+}
+
+// closeEmpty closes the run of a pass that queued nothing: nothing is to be waited for. When that does not work, the monitor
+// has it closed later.
+func (p *program) closeEmpty(ctx context.Context, r run.Run) run.Run {
+	if !p.options.closeEmpty || r.State != run.Copying || r.Finder.Queued > 0 || r.Continued {
+		return r
+	}
+	closed, err := p.prove(ctx, r.ID)
+	if err != nil {
+		p.log.Warn("the run queued nothing and is not closed yet; the monitor has it closed", "run", r.ID, "error", err)
+		return r
+	}
+	return closed
+}
+
+// prove closes a run.
+func (p *program) prove(ctx context.Context, id string) (r run.Run, err error) {
 	c := closing.Config{
 		Finder: finder.Config{Job: p.cfg.Job, Source: p.source, Destination: p.destination, PrefixFile: p.lists, Ledger: p.ledger},
 		Ledger: p.ledger, Runs: p.runs, Queue: p.queue, Uploads: p.uploads,
@@ -34,19 +60,14 @@ func (p *program) closing(ctx context.Context, out io.Writer) error {
 		c.Report = p.report
 	}
 	p.log.Info("closing begins", "run", id)
-	var r run.Run
 	err = closing.Hold(ctx, p.runs, p.holder, func(ctx context.Context) (err error) {
 		r, err = closing.Close(ctx, c, id)
 		return err
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		p.log.Info("run is closed", "run", r.ID, "named", r.Named, "newer", r.Newer, "remaining", r.Remaining, "report", r.Report)
 	}
-	p.log.Info("run is closed", "run", r.ID, "named", r.Named, "newer", r.Newer, "remaining", r.Remaining, "report", r.Report)
-	if err := p.print(out, map[string]any{"run": r.ID, "state": r.State, "named": r.Named, "newer": r.Newer, "remaining": r.Remaining, "report": r.Report}); err != nil {
-		return err
-	}
-	return p.verdict(ctx, r)
+	return r, err
 }
 
 func (p *program) runToClose(ctx context.Context) (string, error) {

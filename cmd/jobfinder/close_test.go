@@ -86,3 +86,30 @@ func TestRunIsClosed(t *testing.T) {
 		t.Errorf("two modes: exit code %d, %s", code, errs)
 	}
 }
+
+// A pass that queued nothing closes its run itself; one that queued something leaves that to whoever sees it drained.
+func TestAnEmptyPassClosesItsRun(t *testing.T) {
+	s := newStack(t, few)
+	s.configure(map[string]string{"srcPrefix": "nothing/begins/so/"})
+	if r := s.whole("--run-id", "empty", "--close-empty"); r.State != run.Done || !r.Proved || r.Finished.IsZero() || r.Finder.Queued != 0 {
+		t.Errorf("the run that queued nothing is %+v", r)
+	}
+	s.configure(map[string]string{"srcPrefix": "00"})
+	if r := s.whole("--run-id", "full", "--close-empty"); r.State != run.Copying || r.Proved || r.Finder.Queued == 0 {
+		t.Errorf("the run that queued something is %+v", r)
+	}
+}
+
+// When the run cannot be closed, the pass has been made all the same.
+func TestAnEmptyPassThatCannotBeClosed(t *testing.T) {
+	s := newStack(t, few)
+	s.configure(map[string]string{"srcPrefix": "nothing/begins/so/"})
+	_, held, err := s.runs.Lease(t.Context(), closing.LeaseName, "another", time.Now(), time.Hour)
+	s.must(err)
+	if !held {
+		t.Fatal("the lease for closing is not to be had")
+	}
+	if r := s.whole("--run-id", "empty", "--close-empty"); r.State != run.Copying {
+		t.Errorf("the run is %+v", r)
+	}
+}

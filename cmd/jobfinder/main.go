@@ -57,6 +57,7 @@ type options struct {
 	answer                   string
 	plan, check, jsonLine    bool
 	force, version, noProbe  bool
+	closeEmpty               bool
 	checkpoint               time.Duration
 	prices                   *estimate.Prices // nil: the built-in ones
 	log                      logaws.Options
@@ -111,6 +112,7 @@ func parse(args []string) (options, error) {
 	fs.BoolVar(&o.plan, "plan", false, "queue nothing; print what would be done, and an estimate of its cost and duration")
 	prices := fs.String("prices", "", "with --plan: file with prices of your own, YAML or JSON, that replace built-in ones")
 	fs.StringVar(&o.group, "auto-scaling-group", "", "the workers' group, which is given its first worker when something is queued and it has none")
+	fs.BoolVar(&o.closeEmpty, "close-empty", false, "close the run at once when the pass queued nothing, instead of leaving that to a call with --close")
 	fs.StringVar(&o.closeRun, "close", "", "close this run by a proof; \"next\": the oldest that waits for it")
 	fs.BoolVar(&o.check, "check", false, "only look, by using it, at each right that the task needs at either end, with this identity; print the findings as JSON")
 	fs.BoolVar(&o.noProbe, "no-probe", false, "with --check: write nothing to the destination; else an object "+preflight.ProbeName+" is written below its prefix and removed")
@@ -317,6 +319,7 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	r = p.closeEmpty(ctx, r)
 	return p.print(out, map[string]any{"run": r.ID, "state": r.State, "reason": r.Error, "totals": r.Finder})
 }
 

@@ -53,7 +53,11 @@ type State struct {
 	Begun        string          `json:"begun"` // names the first execution
 	Continuation int             `json:"continuation"`
 	Looks        int             `json:"looks"`
-	Seen         bool            `json:"seen,omitempty"` // a run was open
+	Seen         bool            `json:"seen,omitempty"` // a run was open, or told to be closed
+	// Newest is when the newest run of the look before began; of a later one that is over already nobody has told. Marked says
+	// that there was a look before.
+	Marked bool      `json:"marked,omitempty"`
+	Newest time.Time `json:"newest,omitzero"`
 	Runs         map[string]Open `json:"runs,omitempty"`
 }
 
@@ -127,12 +131,13 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	if !mine {
 		return h.wait(s), nil
 	}
-	l := &look{Handler: h, begun: s.Begun, before: s.Runs, after: map[string]Open{}}
+	l := &look{Handler: h, begun: s.Begun, before: s.Runs, after: map[string]Open{}, marked: s.Marked, newest: s.Newest}
 	if err := l.runs(ctx); err != nil {
 		h.Log.Error("looking at the runs failed; it is tried again", "error", err)
 		return Answer{}, err
 	}
-	s.Runs, s.Looks, s.Seen = l.after, s.Looks+1, s.Seen || len(l.after) > 0
+	s.Runs, s.Looks, s.Seen = l.after, s.Looks+1, s.Seen || l.seen
+	s.Marked, s.Newest = true, l.newest
 	answer := Answer{Verdict: giant.Wait, Execution: s}
 	switch {
 	case len(s.Runs) == 0 && (s.Seen || s.Looks >= patience):
@@ -182,6 +187,15 @@ type look struct {
 	events        []Event
 	paused        bool // the task is: everything waits
 	finder        bool // one is at work
+	seen          bool // a run was open, or told to be closed
+
+	marked bool
+	newest time.Time
+}
+
+// unseen reports whether a run that is over began after the look before: it was closed by its own finder, or failed at once.
+func (l *look) unseen(r run.Run) bool {
+	return l.marked && r.Started.After(l.newest) && r.State != run.Skipped
 }
 
 func (l *look) runs(ctx context.Context) error {
@@ -199,8 +213,8 @@ func (l *look) runs(ctx context.Context) error {
 		switch {
 		case r.OfEvents() && now.Sub(r.Started) <= eventDay:
 		case !isOpen(r):
-			if known {
-				err = l.tell(ctx, wiring.RunClosed, r)
+			if known || l.unseen(r) {
+				l.seen, err = true, l.tell(ctx, wiring.RunClosed, r)
 			}
 		case len(l.after) < maxOpen:
 			if !known {
@@ -210,11 +224,16 @@ func (l *look) runs(ctx context.Context) error {
 				open.Told = now
 			}
 			if open, err = l.one(ctx, r, open, now); err == nil {
-				l.after[r.ID] = open
+				l.after[r.ID], l.seen = open, true
 			}
 		}
 		if err != nil {
 			return err
+		}
+	}
+	for i := range latest {
+		if latest[i].Started.After(l.newest) {
+			l.newest = latest[i].Started
 		}
 	}
 	if len(l.events) == 0 {

@@ -137,6 +137,33 @@ func TestARunIsSeenToItsEnd(t *testing.T) {
 }
 
 // A finder that closes a run and never comes back is started again, five times in all; then the run has failed.
+// A run that its own finder closed, or that failed at once, is told of although no look saw it open; what was over before the
+// first look is not, nor is a run that was skipped.
+func TestARunThatIsOverAtOnce(t *testing.T) {
+	w := newWatch(t)
+	over := func(id string, state run.State, started time.Time) {
+		must(t, w.runs.Create(t.Context(), run.Run{ID: id, State: state, Proved: state == run.Done, Started: started, Finished: started.Add(time.Second)}))
+	}
+	over("before", run.Done, w.now.Add(-time.Hour))
+	w.look(giant.Wait)
+	w.expect("told", w.told)
+	over("quick", run.Done, w.now.Add(-30*time.Second))
+	over("skipped", run.Skipped, w.now.Add(-20*time.Second))
+	w.look(giant.End)
+	w.expect("told", w.told, "RunClosed quick DONE")
+
+	w.state, w.told = monitor.State{Begun: "pass-2"}, nil
+	w.look(giant.Wait)
+	over("failed", run.Failed, w.now.Add(-30*time.Second))
+	w.fail = errors.New("no bus")
+	if _, err := w.h.Handle(t.Context(), w.state); err == nil {
+		t.Error("news that could not be told are no error")
+	}
+	w.fail = nil
+	w.look(giant.End)
+	w.expect("told", w.told, "RunClosed failed FAILED")
+}
+
 func TestAClosingThatNeverEnds(t *testing.T) {
 	w := newWatch(t)
 	must(t, w.runs.Create(t.Context(), run.Run{ID: "one", State: run.Copying, Started: w.now}))

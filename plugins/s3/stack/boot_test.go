@@ -197,7 +197,7 @@ func TestFinderBoots(t *testing.T) {
 		t.Errorf("exit code %d, signals %v\n%s\n%q", code, s.told(), out, calls)
 	}
 	unit := s.read("etc/systemd/system/dth-finder.service")
-	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task " + logged + " --holder i-0123456789abcdef0 --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
+	for _, want := range []string{"/opt/dth/pass " + s.root + "/opt/dth/engine --config ssm:/dth/task " + logged + " --holder i-0123456789abcdef0 --close-empty --auto-scaling-group task-workers\n", "ExecStopPost=+/usr/bin/systemctl --no-block poweroff\n", "DynamicUser=yes\n"} {
 		if !strings.Contains(unit, want) {
 			t.Errorf("the unit does not say %q:\n%s", want, unit)
 		}
@@ -238,9 +238,9 @@ func TestFinderDoesWhatItsTagsSay(t *testing.T) {
 		tags map[string]string
 		want string // behind the configuration; "": refused
 	}{
-		{nil, " --auto-scaling-group task-workers"},
-		{map[string]string{"DthMode": "pass"}, " --auto-scaling-group task-workers"},
-		{map[string]string{"DthMode": "pass", "DthRun": "20260101T000000Z-1.x"}, " --auto-scaling-group task-workers --run-id 20260101T000000Z-1.x"},
+		{nil, " --close-empty --auto-scaling-group task-workers"},
+		{map[string]string{"DthMode": "pass"}, " --close-empty --auto-scaling-group task-workers"},
+		{map[string]string{"DthMode": "pass", "DthRun": "20260101T000000Z-1.x"}, " --close-empty --auto-scaling-group task-workers --run-id 20260101T000000Z-1.x"},
 		{map[string]string{"DthMode": "close", "DthRun": "next"}, " --close next"},
 		{map[string]string{"DthMode": "plan"}, " --plan"},
 		{map[string]string{"DthMode": "check"}, " --check"},

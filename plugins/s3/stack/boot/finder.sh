@@ -33,7 +33,7 @@ request=$(tag DthRequest)
 case $mode in
 close) task="--close $run" ;;
 plan | check) task="--$mode${request:+ --answer $request}" ;;
-*) mode=pass task="--auto-scaling-group $group${run:+ --run-id $run}" ;;
+*) mode=pass task="--close-empty --auto-scaling-group $group${run:+ --run-id $run}" ;;
 esac
 
 fetch
