@@ -55,7 +55,7 @@ func wholeResources(definition any, values map[string]*string) {
 		for key, value := range d {
 			if arn, ok := value.(string); ok && strings.HasPrefix(arn, partition) {
 				action := strings.TrimPrefix(arn, partition) // lambda:invoke
-				name := strings.ReplaceAll(action, ":", "")
+				name := strings.NewReplacer(":", "", ".", "").Replace(action)
 				d[key], values[name] = "${"+name+"}", Sub("arn:${AWS::Partition}:states:::"+action)
 				continue
 			}

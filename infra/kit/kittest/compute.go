@@ -219,3 +219,13 @@ func (t *Template) Condition(name string) any {
 	}
 	return expand(t.Part("Conditions")[name])
 }
+
+// ResourceOf returns the resource of a statement of resolved policies, "" when the statement is not there.
+func ResourceOf(policies any, sid string) string {
+	for _, s := range policies.([]any)[0].(object)["PolicyDocument"].(object)["Statement"].([]any) {
+		if s.(object)["Sid"] == sid {
+			return s.(object)["Resource"].([]any)[0].(string)
+		}
+	}
+	return ""
+}

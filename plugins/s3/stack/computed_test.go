@@ -3,6 +3,8 @@ package stack
 import (
 	"strings"
 	"testing"
+
+	"github.com/datatransferhub/dth/infra/kit/kittest"
 )
 
 // What the template computes from parameters: names in policies, and the schedule.
@@ -64,20 +66,10 @@ func TestComputedValues(t *testing.T) {
 		if value, ok := properties[part]; ok {
 			got = tmpl.Resolve(value, given).(string)
 		} else {
-			got = resource(tmpl.Resolve(properties["Policies"], given), part)
+			got = kittest.ResourceOf(tmpl.Resolve(properties["Policies"], given), part)
 		}
 		if got != tt.want {
 			t.Errorf("%s with %v: %q, want %q", tt.what, tt.given, got, tt.want)
 		}
 	}
-}
-
-// resource returns the resource of a statement of resolved policies, "" when the statement is not there.
-func resource(policies any, sid string) string {
-	for _, s := range policies.([]any)[0].(object)["PolicyDocument"].(object)["Statement"].([]any) {
-		if s.(object)["Sid"] == sid {
-			return s.(object)["Resource"].([]any)[0].(string)
-		}
-	}
-	return ""
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/datatransferhub/dth/infra/kit/kittest"
+	"github.com/datatransferhub/dth/plugins/contract/stack/stacktest"
 	"github.com/datatransferhub/dth/plugins/s3/policy"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
@@ -26,53 +26,12 @@ func TestRolesAreThePolicies(t *testing.T) {
 	if got := tmpl.Of("AWS::IAM::Role"); len(got) != len(actors) {
 		t.Errorf("roles %v, but %d actors", got, len(actors))
 	}
-	added := map[string]bool{"Logs": true, "LogDelivery": true, "Traces": true, "StartMonitor": true}
-	for role, policies := range actors {
-		got := tmpl.Statements(role)
-		for _, want := range policies {
-			i := slices.IndexFunc(got, func(s kittest.Statement) bool { return s.Sid == want.Sid })
-			actions := slices.Compact(slices.Sorted(slices.Values(want.Actions)))
-			if i < 0 || got[i].When != string(want.When) || !slices.Equal(got[i].Actions, actions) || len(got[i].Resources) != len(want.Resources) {
-				t.Errorf("%s: statement %s is not that of its policy: %v", role, want.Sid, got)
-				continue
-			}
-			got = slices.Delete(got, i, i+1)
-		}
-		for _, s := range got {
-			if !added[s.Sid] || s.When != "" {
-				t.Errorf("%s: statement %s is in no policy", role, s.Sid)
-			}
-		}
-	}
+	stacktest.Roles(t, tmpl, actors, "StartMonitor")
 }
 
 // What has a name is named. These have none, or take no resource at all.
-var unnamed = []string{
-	"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries",
-	"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
-	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
-	"ec2:DescribeInstances", "autoscaling:DescribeAutoScalingGroups", "cloudwatch:PutMetricData",
-}
-
 func TestRolesNameWhatTheyUse(t *testing.T) {
-	tmpl := released(t)
-	for _, role := range tmpl.Of("AWS::IAM::Role") {
-		for _, s := range tmpl.Statements(role) {
-			for _, action := range s.Actions {
-				if strings.Contains(action, "*") {
-					t.Errorf("%s: %s: action %s", role, s.Sid, action)
-				}
-			}
-			if !slices.Contains(s.Resources, any("*")) {
-				continue
-			}
-			for _, action := range s.Actions {
-				if !slices.Contains(unnamed, action) {
-					t.Errorf("%s: %s: %s is allowed on everything", role, s.Sid, action)
-				}
-			}
-		}
-	}
+	stacktest.Resources(t, released(t), "ec2:DescribeInstances", "autoscaling:DescribeAutoScalingGroups", "cloudwatch:PutMetricData")
 }
 
 // Writing at the destination is allowed below its prefix alone, and only to workers; a check of the finder may write its one
@@ -99,29 +58,4 @@ func TestOnlyWorkersWriteOnlyTheDestination(t *testing.T) {
 	}
 }
 
-func TestRolesAreBoundAndFit(t *testing.T) {
-	tmpl := released(t)
-	for _, role := range tmpl.Of("AWS::IAM::Role") {
-		boundary, _ := json.Marshal(tmpl.Properties(role)["PermissionsBoundary"])
-		if string(boundary) != `{"Fn::If":["HasBoundary",{"Ref":"permissionsBoundaryArn"},{"Ref":"AWS::NoValue"}]}` {
-			t.Errorf("%s: boundary %s", role, boundary)
-		}
-		// IAM takes 10,240 characters of policies within a role. Unresolved texts are longer than their values, but for the
-		// parameters' own lengths.
-		if text, _ := json.Marshal(tmpl.Properties(role)["Policies"]); len(text) > 10240 {
-			t.Errorf("%s: %d characters of policies", role, len(text))
-		}
-	}
-}
-
-// The names that policies use are resources, parameters or computed.
-func TestPoliciesNameWhatIsThere(t *testing.T) {
-	tmpl := released(t)
-	for _, role := range tmpl.Of("AWS::IAM::Role") {
-		for _, name := range names(tmpl.Properties(role)) {
-			if tmpl.Part("Resources", name) == nil && tmpl.Part("Parameters", name) == nil && !strings.HasPrefix(name, "AWS::") {
-				t.Errorf("%s: %s is nothing of the template", role, name)
-			}
-		}
-	}
-}
+func TestRolesAreBoundAndFit(t *testing.T) { stacktest.Bound(t, released(t), "permissionsBoundaryArn") }

@@ -7,42 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/datatransferhub/dth/plugins/contract/stack/stacktest"
 	"github.com/datatransferhub/dth/plugins/s3"
 )
 
 // The template has the contract's parameters, no more and no less, with its defaults, groups and labels.
-func TestParametersAreTheContract(t *testing.T) {
-	tmpl, c := released(t), s3.Contract()
-	var want []string
-	for i := range c.Parameters {
-		p := &c.Parameters[i]
-		want = append(want, p.Name)
-		declared := tmpl.Part("Parameters", p.Name)
-		given, has := declared["Default"]
-		if mandatory := p.Required && len(p.When) == 0; has == mandatory || has && given != p.Default {
-			t.Errorf("%s: default %v, the contract's is %q", p.Name, given, p.Default)
-		}
-		if declared["Description"] != p.Help {
-			t.Errorf("%s: description %v", p.Name, declared["Description"])
-		}
-		if label := tmpl.Part("Metadata", "AWS::CloudFormation::Interface", "ParameterLabels", p.Name); label["default"] != p.Label {
-			t.Errorf("%s: label %v", p.Name, label)
-		}
-	}
-	slices.Sort(want)
-	if got := slices.Sorted(maps.Keys(tmpl.Part("Parameters"))); !slices.Equal(got, want) {
-		t.Errorf("parameters %v, want %v", got, want)
-	}
-	var grouped []string
-	for _, g := range tmpl.Part("Metadata", "AWS::CloudFormation::Interface")["ParameterGroups"].([]any) {
-		for _, name := range g.(object)["Parameters"].([]any) {
-			grouped = append(grouped, name.(string))
-		}
-	}
-	if slices.Sort(grouped); !slices.Equal(grouped, want) {
-		t.Errorf("the console's groups show %v", grouped)
-	}
-}
+func TestParametersAreTheContract(t *testing.T) { stacktest.Parameters(t, released(t), s3.Contract()) }
 
 // The configuration is made of all parameters.
 func TestConfigurationHoldsEveryParameter(t *testing.T) {

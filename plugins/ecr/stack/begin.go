@@ -1,0 +1,48 @@
+package stack
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
+
+	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/plugins/ecr/policy"
+	"github.com/datatransferhub/dth/plugins/ecr/wiring"
+)
+
+// begin makes what begins runs: the schedule, the pushes when they are followed, the Lambda that steers, and the first run. All of
+// it is made after the guard, and so is gone before the guard tidies up.
+func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.CfnResource) kit.Lambda {
+	role := b.s.Role("BeginRole", "Begins the runs of a Data Transfer Hub task", "events", kit.OwnAccount(), b.rights.Of(policy.Begin()))
+	target := func(trigger string) *[]any {
+		return &[]any{&awsevents.CfnRule_TargetProperty{
+			Id: new("Runs"), Arn: machine.Ref(), RoleArn: role.AttrArn(), Input: new(`{"trigger": "` + trigger + `"}`),
+		}}
+	}
+	schedule := awsevents.NewCfnRule(b.s.Scope, new("Schedule"), &awsevents.CfnRuleProps{
+		Description: new("Begins the runs of a Data Transfer Hub task"), State: new("ENABLED"), Targets: target("schedule"),
+		ScheduleExpression: b.c.expression.Choose(kit.Ref("scheduleExpression"), kit.Sub("cron(${scheduleExpression})")),
+	})
+	b.c.scheduled.Guard(schedule)
+	pushes := awsevents.NewCfnRule(b.s.Scope, new("Pushes"), &awsevents.CfnRuleProps{
+		Description: new("Begins a run when an image was pushed to the source"), State: new("ENABLED"), Targets: target("event"),
+		// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+		EventPattern: map[string]any{
+			"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"},
+			"detail": map[string]any{"action-type": []any{"PUSH"}, "result": []any{"SUCCESS"}},
+		},
+	})
+	b.c.pushes.Guard(pushes)
+	b.environment[wiring.EnvSchedule] = b.c.scheduled.Choose(schedule.Ref(), new(""))
+	b.environment[wiring.EnvPush] = b.c.pushes.Choose(pushes.Ref(), new(""))
+	steer := b.function(wiring.ImageControl)
+	kit.Depend(schedule, guard)
+	kit.Depend(pushes, guard)
+	kit.Depend(b.s.CustomResource("FirstRun", "FirstRun", steer, customTime, nil), guard)
+	return steer
+}
+
+func sorted(values map[string]*string) []string { return slices.Sorted(maps.Keys(values)) }
