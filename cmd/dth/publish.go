@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
+	"github.com/datatransferhub/dth/cmd/internal/copierimage"
 	"github.com/datatransferhub/dth/cmd/internal/publish"
 	"github.com/datatransferhub/dth/cmd/internal/publish/publishaws"
 	"github.com/datatransferhub/dth/worker/partition"
@@ -26,6 +28,7 @@ type publishFlags struct {
 	regions                     []string
 	out                         string
 	dryRun                      bool
+	image                       imageFlags
 }
 
 func newPublish() *cobra.Command {
@@ -36,7 +39,11 @@ func newPublish() *cobra.Command {
 		Long: `Publish uploads what make release built to the buckets PREFIX-REGION, below data-transfer-hub/VERSION/: templates,
 Lambda zips, programs and their hashes. Everything is read back afterwards; then latest/ is moved to this version, unless a newer
 one is there. Files that are there already are left alone. A version that was published with other content is refused,
-before anything is written. All regions of one run belong to one partition.`,
+before anything is written. All regions of one run belong to one partition.
+
+With --image-repository NAME the copier's container image is assembled, without Docker, and pushed to the repository NAME in the ECR of
+each region, before the templates that name it are uploaded. REGISTRY/NAME pushes to that registry alone; the parameter copierImage
+has to be given then.`,
 		Example: `  dth publish --bucket-prefix acme-dth --regions eu-west-1,us-east-1 --dry-run
   dth publish --bucket-prefix acme-dth --regions cn-north-1,cn-northwest-1 --out ./tree`,
 		Args: cobra.NoArgs,
@@ -48,6 +55,8 @@ before anything is written. All regions of one run belong to one partition.`,
 	fs.StringVar(&f.version, "version", "", "version to publish; empty is the one that the templates were written for")
 	fs.StringSliceVar(&f.regions, "regions", nil, "regions, separated by commas")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "say what would be uploaded, and write nothing")
+	fs.StringVar(&f.image.repository, "image-repository", "", "publish the copier's container image, too: to this repository of each region's ECR, or to REGISTRY/REPOSITORY")
+	fs.StringVar(&f.image.base, "image-base", copierimage.Base, "image to assemble it upon, by digest; a copy of the default one, where that cannot be reached")
 	fs.StringVar(&f.out, "out", "", "write the buckets as folders below this one instead, byte for byte")
 	return cmd
 }
@@ -60,6 +69,10 @@ func (f *publishFlags) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return usageError(err)
 	}
+	image, err := f.image.plan(ctx, f, r, !f.dryRun)
+	if err != nil {
+		return &exitError{Code: command.Unreachable, Err: err}
+	}
 	targets, err := f.targets(ctx, r)
 	if err != nil {
 		return &exitError{Code: command.Unreachable, Err: err}
@@ -69,13 +82,12 @@ func (f *publishFlags) run(ctx context.Context, out io.Writer) error {
 		return &exitError{Code: command.Unreachable, Err: err}
 	}
 	if f.dryRun {
-		for _, s := range plan.Steps {
-			printStep(out, s)
+		return tryPublish(ctx, out, plan, image)
+	}
+	if n := len(plan.Conflicts()); n == 0 {
+		if err := image.push(ctx, out); err != nil {
+			return &exitError{Code: command.Unreachable, Err: err}
 		}
-		if n := len(plan.Conflicts()); n > 0 {
-			return usageError(fmt.Errorf("version %s is published with other content in %d files; it would be refused", r.Version, n))
-		}
-		return nil
 	}
 	var mu sync.Mutex
 	err = plan.Run(ctx, func(s publish.Step) {
@@ -104,12 +116,7 @@ func (f *publishFlags) targets(ctx context.Context, r *publish.Release) ([]publi
 		}
 		return targets, nil
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}), config.WithDefaultRegion(f.regions[0]))
-	if err != nil {
-		return nil, fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err)
-	}
-	cfg.Region = f.regions[0] // the partition of the buckets, whatever the profile says
-	account, err := publishaws.Account(ctx, cfg)
+	cfg, account, err := f.account(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +129,31 @@ func (f *publishFlags) targets(ctx context.Context, r *publish.Release) ([]publi
 		targets = append(targets, publish.Target{Region: region, Bucket: bucket, Store: store})
 	}
 	return targets, nil
+}
+
+// tryPublish says what would be done, and whether it would be refused.
+func tryPublish(ctx context.Context, out io.Writer, plan *publish.Plan, image *imagePlan) error {
+	if err := image.look(ctx, out); err != nil {
+		return &exitError{Code: command.Unreachable, Err: err}
+	}
+	for _, s := range plan.Steps {
+		printStep(out, s)
+	}
+	if n := len(plan.Conflicts()); n > 0 {
+		return usageError(fmt.Errorf("version %s is published with other content in %d files; it would be refused", plan.Release.Version, n))
+	}
+	return nil
+}
+
+// account returns the configuration of this machine, and the account of its credentials.
+func (f *publishFlags) account(ctx context.Context) (aws.Config, string, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}), config.WithDefaultRegion(f.regions[0]))
+	if err != nil {
+		return cfg, "", fmt.Errorf("the AWS configuration of this machine cannot be read: %w", err)
+	}
+	cfg.Region = f.regions[0] // the partition of the buckets, whatever the profile says
+	account, err := publishaws.Account(ctx, cfg)
+	return cfg, account, err
 }
 
 func printStep(w io.Writer, s publish.Step) {

@@ -65,3 +65,31 @@ func Dist(tb testing.TB, version string) string {
 	write("LICENSES.txt", "licences\n", 0o644)
 	return dist
 }
+
+// ImageTemplate returns a template of the released form that runs a container image.
+func ImageTemplate(version string) []byte {
+	return fmt.Appendf(nil, `{
+ "Mappings": {
+  "Assets": {"Release": {"BucketPrefix": "data-transfer-hub", "KeyPrefix": "data-transfer-hub/%s"}},
+  "CopierImage": {"Release": {"Account": "", "Repository": "", "Digest": ""}}
+ },
+ "Resources": {}
+}
+`, version)
+}
+
+// WithImage adds to a folder of Dist what the ECR plugin has: a template that runs an image, and its programs.
+func WithImage(tb testing.TB, dist, version string) {
+	tb.Helper()
+	for name, content := range map[string]string{
+		"templates/DataTransferECRStack.template": string(ImageTemplate(version)), "image/linux-amd64/imagecopier": "program amd64", "image/linux-arm64/imagecopier": "program arm64",
+	} {
+		path := filepath.Join(dist, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
