@@ -114,7 +114,7 @@ func machine() []contract.Parameter {
 		{Name: "srcProfile", Label: "Source profile", Help: "Profile of this machine's AWS configuration that reads the source. Empty: the default one, unless the source has credentials.", Type: contract.String, MaxBytes: 128, OnUpdate: contract.Restart},
 		{Name: "destProfile", Label: "Destination profile", Help: "Profile of this machine's AWS configuration that writes the destination.", Type: contract.String, MaxBytes: 128, OnUpdate: contract.Restart},
 		{Name: "srcEventFile", Label: "File of events", Help: "File on this machine with one event notification a line, as a queue would deliver it.", Type: contract.String, MaxBytes: 4096, When: []contract.Condition{{Parameter: "srcEvent", In: []string{"Create", "CreateAndDelete"}}}, OnUpdate: contract.Restart},
-		{Name: "pollEvery", Label: "Look again after", Help: "Time from the beginning of one pass to the next, in place of a schedule: 5s, 10m or 2h.", Type: contract.String, Pattern: `[1-9][0-9]{0,4}[smh]`, Rule: "a number of seconds, minutes or hours, such as 30s", OnUpdate: contract.Nothing},
+		{Name: "pollEvery", Label: "Look again after", Help: "Time from the beginning of one pass to the next, in place of a schedule: 5s, 10m or 2h.", Type: contract.String, Pattern: `^[1-9][0-9]{0,4}[smh]$`, Rule: "a number of seconds, minutes or hours, such as 30s", OnUpdate: contract.Nothing},
 	}
 	for i := range all {
 		all[i].Group = GroupMachine
