@@ -12,6 +12,9 @@ export const pages: RouteObject[] = [
   { path: "tasks", lazy: async () => ({ Component: (await import("../pages/tasks/tasks.tsx")).Tasks }) },
   { path: "tasks/:id/:tab?", lazy: async () => ({ Component: (await import("../pages/task/task.tsx")).Task }) },
   { path: "settings", lazy: async () => ({ Component: (await import("../pages/settings/settings.tsx")).Settings }) },
+  { path: "create", lazy: async () => ({ Component: (await import("../pages/create/create.tsx")).CreateTask }) },
+  { path: "tasks/:id/edit", lazy: async () => ({ Component: (await import("../pages/create/edit.tsx")).EditTask }) },
+  { path: "tasks/:id/clone", lazy: async () => ({ Component: (await import("../pages/create/clone.tsx")).CloneTask }) },
   { path: "*", Component: NotFound },
 ];
 

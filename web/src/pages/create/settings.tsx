@@ -1,0 +1,79 @@
+import Container from "@cloudscape-design/components/container";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
+import Header from "@cloudscape-design/components/header";
+import SpaceBetween from "@cloudscape-design/components/space-between";
+import { useState } from "react";
+import { useAbout } from "../../app/hub.tsx";
+import { useText } from "../../i18n/text.tsx";
+import type { Plugin } from "../../parts/contracts.ts";
+import { ParameterField } from "./field.tsx";
+import { type Section, type Step, sections } from "./steps.ts";
+import { complete, defaultOf, isChanged, type Parameter, type Values } from "./values.ts";
+
+interface Props {
+  step: Step;
+  plugin: Plugin;
+  given: Values;
+  /** The task is there: what is fixed cannot be changed. */
+  frozen: boolean;
+  errorOf: (field: string) => string | undefined;
+  onChange: (name: string, value: string) => void;
+}
+
+/** The settings of one step, as the plugin's contract has them. */
+export function SettingsStep(props: Props) {
+  const text = useText();
+  const { local } = useAbout();
+  const { plugin, step, given } = props;
+  return (
+    <SpaceBetween size="l">
+      {sections(plugin, step, given, local).map((section) => (
+        <Container
+          key={section.group}
+          header={<Header variant="h2">{section.group === "" ? text("create.schedule") : plugin.groupName(section.group)}</Header>}
+        >
+          <SpaceBetween size="l">
+            {section.first.map((p) => (
+              <Field key={p.name} parameter={p} {...props} />
+            ))}
+            {section.more.length > 0 && <More section={section} {...props} />}
+          </SpaceBetween>
+        </Container>
+      ))}
+    </SpaceBetween>
+  );
+}
+
+/** What few people need. It is open when something in it was given, or is wrong. */
+function More(props: Props & { section: Section }) {
+  const text = useText();
+  const { plugin, given, section } = props;
+  const [open, setOpen] = useState(() => section.more.some((p) => isChanged(plugin, p, given)));
+  const wrong = section.more.some((p) => props.errorOf(p.name));
+  return (
+    <ExpandableSection headerText={text("create.more")} expanded={open || wrong} onChange={(e) => setOpen(e.detail.expanded)}>
+      <SpaceBetween size="l">
+        {section.more.map((p) => (
+          <Field key={p.name} parameter={p} {...props} />
+        ))}
+      </SpaceBetween>
+    </ExpandableSection>
+  );
+}
+
+function Field(props: Props & { parameter: Parameter }) {
+  const { parameter: p, plugin, given } = props;
+  return (
+    <div data-parameter={p.name}>
+      <ParameterField
+        parameter={p}
+        given={given[p.name]}
+        fallback={defaultOf(plugin, p, given)}
+        error={props.errorOf(p.name)}
+        frozen={props.frozen && p.fixed}
+        vpc={complete(plugin, given).ec2VpcId ?? ""}
+        onChange={(value) => props.onChange(p.name, value)}
+      />
+    </div>
+  );
+}
