@@ -46,18 +46,18 @@ func TestStackInMoto(t *testing.T) {
 
 // The stack of a task that begins paused has neither workers nor a schedule that ticks.
 func TestPausedStackInMoto(t *testing.T) {
-	a := newAccount(t)
-	network := a.query("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}})
-	ids := a.create(complete(map[string]string{
-		"ec2VpcId": inTag(network, "vpcId")[0], "ec2Subnets": inTag(network, "subnetId")[0], "maxCapacity": "7", "minCapacity": "1", "desiredCapacity": "2", "startPaused": "true",
+	a := account{kittest.NewAccount(t)}
+	network := a.Query("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}})
+	ids := a.Create(released(t).Pruned(t, understood, answered), complete(map[string]string{
+		"ec2VpcId": kittest.InTag(network, "vpcId")[0], "ec2Subnets": kittest.InTag(network, "subnetId")[0], "maxCapacity": "7", "minCapacity": "1", "desiredCapacity": "2", "startPaused": "true",
 	}))
-	answer := a.query("autoscaling", "2011-01-01", url.Values{"Action": {"DescribeAutoScalingGroups"}})
+	answer := a.Query("autoscaling", "2011-01-01", url.Values{"Action": {"DescribeAutoScalingGroups"}})
 	for _, tag := range []string{"MaxSize", "MinSize", "DesiredCapacity"} {
-		if got := inTag(answer, tag); len(got) == 0 || got[0] != "0" {
+		if got := kittest.InTag(answer, tag); len(got) == 0 || got[0] != "0" {
 			t.Errorf("%s: %v", tag, got)
 		}
 	}
-	if rule := a.json("events", "AWSEvents.DescribeRule", object{"Name": ids["Schedule"]}); rule["State"] != "DISABLED" {
+	if rule := a.JSON("events", "AWSEvents.DescribeRule", object{"Name": ids["Schedule"]}); rule["State"] != "DISABLED" {
 		t.Errorf("rule: %v", rule)
 	}
 }
