@@ -56,7 +56,7 @@ func source() []contract.Parameter {
 		contract.Parameter{Name: "srcRegion", Label: "Region", Help: "Region of the source ECR. Empty means that of the stack.", Type: contract.String, Pattern: regionPattern, Rule: regionRule, When: ecr, OnUpdate: contract.Replaced},
 		contract.Parameter{Name: "srcAccountId", Label: "Account", Help: "Account of the source ECR. Empty means this one, or that of the credentials.", Type: contract.String, Pattern: accountPattern, Rule: accountRule, When: ecr, OnUpdate: contract.Replaced},
 		contract.Parameter{Name: "srcList", Label: "Images", Help: "All images, or those of a list. A registry that is no ECR needs a list.", Type: contract.Choice, Default: "ALL", Allowed: []string{"ALL", "SELECTED"}},
-		contract.Parameter{Name: "srcImageList", Label: "List of images", Help: "[registry[:port]/]repository[:tag or @digest], one a line or separated by commas.", Type: contract.List, MaxBytes: 4096, When: selected},
+		contract.Parameter{Name: "srcImageList", Label: "List of images", Help: "[registry[:port]/]repository[:tag or @digest], one a line or separated by commas. In place of a tag: ALL_TAGS, a glob pattern, /expression/ or semver(range). Longer lists: the parameter below, or s3://BUCKET/KEY of an object that holds the list.", Type: contract.List, MaxBytes: 4096, When: selected},
 		contract.Parameter{Name: "srcImageListParameter", Label: "Parameter with the list", Help: "Name of an SSM parameter that holds the list.", Type: contract.String, Pattern: `^/?[A-Za-z0-9_.\-/]+$`, Rule: "the name of an SSM parameter", MaxBytes: 1011, When: selected},
 		contract.Parameter{Name: "srcCredential", Label: "Credentials", Help: "Secret: access keys for ECR, user name and password or token for others.", Type: contract.String, Pattern: secretPattern, Rule: secretRule, MaxBytes: 512},
 		contract.Parameter{Name: "srcRoleArn", Label: "Role", Help: "Role to assume at the source instead of keys, in the same partition.", Type: contract.String, Pattern: rolePattern, Rule: roleRule, MaxBytes: 2048, When: ecr},
@@ -129,40 +129,4 @@ func housekeeping() []contract.Parameter {
 			Pattern: `^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$`, Rule: "the ARN of a policy",
 		},
 	)
-}
-
-// rules are the checks between parameters.
-func rules() []contract.Rule {
-	return []contract.Rule{lists, identities, subnets}
-}
-
-func lists(v contract.Values) []contract.FieldError {
-	list, parameter := v["srcImageList"], v["srcImageListParameter"]
-	switch {
-	case v["sourceType"] == "Public" && v["srcList"] != "SELECTED":
-		return []contract.FieldError{{Field: "srcList", Value: v["srcList"], Message: "a registry that is no ECR cannot be listed whole: choose SELECTED, and give a list"}}
-	case v["srcList"] == "SELECTED" && (list == "") == (parameter == ""):
-		return []contract.FieldError{{Field: "srcImageList", Value: list, Message: "SELECTED needs one of srcImageList and srcImageListParameter"}}
-	}
-	return nil
-}
-
-func identities(v contract.Values) (errs []contract.FieldError) {
-	for _, side := range []string{"src", "dest"} {
-		secret, role, external := side+"Credential", side+"RoleArn", side+"ExternalId"
-		if v[secret] != "" && v[role] != "" {
-			errs = append(errs, contract.FieldError{Field: role, Value: v[role], Message: "give either " + secret + " or " + role + ", not both"})
-		}
-		if v[external] != "" && v[role] == "" {
-			errs = append(errs, contract.FieldError{Field: external, Value: v[external], Message: "it goes with " + role + ", which is empty"})
-		}
-	}
-	return errs
-}
-
-func subnets(v contract.Values) []contract.FieldError {
-	if v["ecsSubnetA"] != "" && v["ecsSubnetA"] == v["ecsSubnetB"] {
-		return []contract.FieldError{{Field: "ecsSubnetB", Value: v["ecsSubnetB"], Message: "the two subnets are one; give another"}}
-	}
-	return nil
 }
