@@ -100,8 +100,8 @@ synth: need-go need-node engines lambdas ## write the templates: cdk.out for cdk
 .PHONY: test
 test: ## everything that needs no cloud: lint, all tests with the race detector, end to end
 	@started=$$SECONDS; \
-	for part in lint build synth test-go test-sample test-web; do $(MAKE) $$part; done; \
-	printf '\nmake test: lint, build, synth, test-go, test-sample and test-web passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
+	for part in lint build synth test-go test-sample test-web test-journeys; do $(MAKE) $$part; done; \
+	printf '\nmake test: lint, build, synth, test-go, test-sample, test-web and test-journeys passed in %s s; skipped tests, if any, are listed above with their reasons\n' \
 		$$((SECONDS - started))
 
 .PHONY: test-go
@@ -124,6 +124,16 @@ test-sample: need-go tools ## tests of the modules that are on their own (the sa
 test-web: need-web ## tests of the console's code
 	$(call step,tests of the console)
 	@npm --prefix web run --silent test
+
+# Without a browser they cannot be made; .ci/need says why it brought none.
+.PHONY: test-journeys
+test-journeys: build need-web ## what people do with the console, in a browser, before a hub with real transfers
+	$(call step,journeys: the console in a browser)
+	@if browser=$$(.ci/need chromium); then \
+		DTH_CHROMIUM="$$browser" npm --prefix web run --silent test-journeys; \
+	else \
+		echo "skipped: journeys: there is no Chromium on this machine, and none could be installed (see above)"; \
+	fi
 
 .PHONY: lint
 lint: lint-web lint-format lint-code lint-generated lint-house ## formatting, vet, staticcheck, generated code and the rules of the house

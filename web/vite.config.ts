@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
 import type { ProxyOptions } from "vite";
 import { defineConfig } from "vitest/config";
+import { manifestAside } from "./tools/aside.ts";
 import { fontsAsFiles } from "./tools/fonts.ts";
 import { keepFolder } from "./tools/keep.ts";
 
@@ -14,13 +15,17 @@ const toHub: ProxyOptions = {
   configure: (proxy) => proxy.on("proxyReq", (request) => request.removeHeader("origin")),
 };
 
+/** Where the build says what each page loads, for the tests. */
+const manifest = new URL("../.cache/console/manifest.json", import.meta.url).pathname;
+
 export default defineConfig({
-  plugins: [fontsAsFiles(), react(), keepFolder()],
+  plugins: [fontsAsFiles(), react(), keepFolder(), manifestAside(manifest)],
   build: {
     target: "es2022",
     // Nothing may be inlined as a data URL: the policy allows files of our own.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    manifest: true,
     chunkSizeWarningLimit: 2000,
     reportCompressedSize: false,
   },

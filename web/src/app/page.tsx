@@ -14,7 +14,7 @@ export interface Page {
   /** The pages above this one, without Home and the page itself. */
   crumbs?: Crumb[];
   /** Which texts the help panel shows: those of `NAME.help.title` and `NAME.help.body`. */
-  help: HelpOf<Key>;
+  help?: HelpOf<Key>;
   type?: AppLayoutToolbarProps.ContentType;
 }
 

@@ -1,9 +1,13 @@
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import ContentLayout from "@cloudscape-design/components/content-layout";
+import Header from "@cloudscape-design/components/header";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
 import { createBrowserRouter, type RouteObject, useNavigate, useRouteError } from "react-router";
 import { useText } from "../i18n/text.tsx";
 import { Empty } from "../parts/failure.tsx";
+import { usePage } from "./page.tsx";
 import { Shell } from "./shell.tsx";
 
 /** The pages of the console by their addresses. Each is a file of its own, which browsers load when somebody goes there. */
@@ -44,8 +48,15 @@ export function Waiting() {
 function NotFound() {
   const text = useText();
   const navigate = useNavigate();
-  const home = <Button onClick={() => void navigate("/")}>{text("nav.home")}</Button>;
-  return <Empty title={text("start.notFound")} text={text("start.notFoundNext")} action={home} />;
+  usePage({ title: text("start.notFound") });
+  return (
+    <ContentLayout header={<Header variant="h1">{text("start.notFound")}</Header>}>
+      <SpaceBetween size="m">
+        <Box variant="p">{text("start.notFoundNext")}</Box>
+        <Button onClick={() => void navigate("/")}>{text("nav.home")}</Button>
+      </SpaceBetween>
+    </ContentLayout>
+  );
 }
 
 /** Stands where a page threw: a release that was replaced while it was open, or a mistake of ours. */

@@ -22,7 +22,7 @@ export function Shell() {
   // The page is not rendered again when only the frame has changed.
   const content = useMemo(() => <Outlet />, []);
   const follow = useFollow();
-  const crumbs = page?.title === text("home.title") ? [] : [...(page?.crumbs ?? []), { text: page?.title ?? "", href: "" }];
+  const crumbs = !page || page.title === text("home.title") ? [] : [...(page.crumbs ?? []), { text: page.title, href: "" }];
   return (
     <FrameProvider value={frame}>
       <TopBar />
@@ -41,7 +41,8 @@ export function Shell() {
         onNavigationChange={(e) => setNavigationOpen(e.detail.open)}
         notifications={<FlashMessages />}
         stickyNotifications
-        tools={page && <HelpOf help={page.help} />}
+        tools={page?.help && <HelpOf help={page.help} />}
+        toolsHide={!page?.help}
         toolsOpen={shown.helpOpen}
         onToolsChange={(e) => frame.help(e.detail.open)}
         splitPanel={shown.split}

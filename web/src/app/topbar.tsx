@@ -28,7 +28,7 @@ export function TopBar() {
     {
       type: "menu-dropdown",
       text: languageNames[preferences.language],
-      ariaLabel: text("menu.language"),
+      ariaLabel: `${text("menu.language")}: ${languageNames[preferences.language]}`,
       items: languages.map((l) => ({ id: l, text: languageNames[l], ...mark(l === preferences.language) })),
       onItemClick: (e) => setPreferences({ ...preferences, language: e.detail.id as Language }),
     },
@@ -58,7 +58,7 @@ export function TopBar() {
   if (!top) return null;
   return createPortal(
     <TopNavigation
-      identity={{ href: "/", title: text("product.name"), logo: { src: "/icon.svg", alt: "" } }}
+      identity={{ href: "/", title: text("product.name"), logo: { src: "/icon.svg", alt: text("product.short") } }}
       utilities={utilities}
       i18nStrings={{ overflowMenuTriggerText: text("nav.more"), overflowMenuTitleText: text("nav.more") }}
     />,

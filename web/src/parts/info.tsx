@@ -7,7 +7,7 @@ export function InfoLink() {
   const text = useText();
   const open = useHelp();
   return (
-    <Link variant="info" onFollow={open} ariaLabel={text("nav.toolsOpen")}>
+    <Link variant="info" onFollow={open} ariaLabel={`${text("action.info")}: ${text("nav.toolsOpen")}`}>
       {text("action.info")}
     </Link>
   );

@@ -1,6 +1,7 @@
 /** Texts of the frame around all pages, and of parts that several pages share. */
 export const common = {
   "product.name": "Data Transfer Hub",
+  "product.short": "DTH",
   "product.thisMachine": "This machine",
 
   "nav.home": "Home",

@@ -3,6 +3,7 @@ import type { common as english } from "../en/common.ts";
 /** Texts of the frame around all pages, and of parts that several pages share. */
 export const common: Record<keyof typeof english, string> = {
   "product.name": "Data Transfer Hub",
+  "product.short": "DTH",
   "product.thisMachine": "本机",
 
   "nav.home": "首页",
