@@ -1,26 +1,10 @@
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { violations } from "./stage/axe.ts";
-import { type Language, openTab, signIn, startBrowser, type Tab, type Theme } from "./stage/browser.ts";
-import { type Hub, startHub } from "./stage/hub.ts";
+import type { Language, Theme } from "./stage/browser.ts";
+import { setStage } from "./stage/stage.ts";
 
-let hub: Hub;
-let browser: Browser;
-let tab: Tab | undefined;
-
-beforeAll(async () => {
-  [hub, browser] = await Promise.all([startHub({ sample: true }), startBrowser()]);
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await hub?.stop();
-});
-
-afterEach(async () => {
-  await tab?.context.close();
-  tab = undefined;
-});
+const stage = setStage({ sample: true });
 
 /** Each way in which the console is looked at. */
 const ways: { language: Language; theme: Theme }[] = [
@@ -57,24 +41,29 @@ const looks: { name: string; open: (page: Page) => Promise<void> }[] = [
 
 describe.each(ways)("in $language and $theme", ({ language, theme }) => {
   test("every page can be used by everybody", async () => {
-    tab = await signIn(browser, hub, { language, theme });
+    const tab = await stage.signIn({ language, theme });
     for (const look of looks) {
       await look.open(tab.page);
       expect.soft(await violations(tab.page), look.name).toEqual([]);
       await tab.picture(`${look.name}-${language}-${theme}`);
     }
-    expect(tab.faults()).toEqual([]);
+  });
+
+  test("the sign-in page can be used by everybody", async () => {
+    const tab = await stage.open({ language, theme });
+    await tab.page.goto("/tasks");
+    await tab.page.locator("h1").waitFor();
+    expect(await violations(tab.page)).toEqual([]);
+    await tab.picture(`sign-in-${language}-${theme}`);
   });
 });
 
-test("the sign-in page can be used by everybody", async () => {
-  for (const way of ways) {
-    tab = await openTab(browser, hub, way);
-    await tab.page.goto("/tasks");
-    await tab.page.locator("h1").waitFor();
-    expect.soft(await violations(tab.page), JSON.stringify(way)).toEqual([]);
-    await tab.picture(`sign-in-${way.language}-${way.theme}`);
-    expect(tab.faults()).toEqual([]);
-    await tab.context.close();
+test("pages fit a tablet", async () => {
+  const tab = await stage.signIn({ width: 768 });
+  for (const look of looks) {
+    await look.open(tab.page);
+    const beyond = () => tab.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect.soft(await beyond(), look.name).toBeLessThanOrEqual(0);
+    await tab.picture(look.name);
   }
 });

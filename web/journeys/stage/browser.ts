@@ -68,14 +68,6 @@ export async function openTab(browser: Browser, hub: Hub, visit: Visit = {}): Pr
   };
 }
 
-/** Opens a tab and signs in by a link, as a person does. */
-export async function signIn(browser: Browser, hub: Hub, visit: Visit = {}): Promise<Tab> {
-  const tab = await openTab(browser, hub, visit);
-  await tab.page.goto(await hub.link());
-  await tab.page.locator("h1").waitFor();
-  return tab;
-}
-
 function watch(page: Page, origin: string): string[] {
   const faults: string[] = [];
   page.on("console", (message) => {

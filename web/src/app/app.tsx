@@ -155,7 +155,12 @@ function Signed() {
 function Pages() {
   const about = useAsk(HubDocument, {});
   const [router] = useState(newRouter);
-  if (about.error && !about.data) return <Failure error={about.error} onRetry={() => void about.refetch()} />;
+  if (about.error && !about.data)
+    return (
+      <Box padding="xxl">
+        <Failure error={about.error} onRetry={() => void about.refetch()} />
+      </Box>
+    );
   if (!about.data) return <Waiting />;
   return (
     <AboutProvider about={about.data.hub}>

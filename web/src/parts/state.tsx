@@ -1,7 +1,6 @@
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 import type { EndsFragment, Health, RunState, TaskState } from "../api/generated.ts";
-import { percent } from "../format.ts";
 import { useText } from "../i18n/text.tsx";
 
 type LastRun = NonNullable<EndsFragment["lastRun"]>;
@@ -80,7 +79,7 @@ export function RunProgress(props: { run: LastRun | null }) {
       value={Math.floor(share * 100)}
       ariaLabel={text("progress.label")}
       additionalInfo={text("progress.of", { done: run.settled, all: run.queued })}
-      description={`${text(`run.${run.state}`)} ${percent(share, text.language)}`}
+      description={text(`run.${run.state}`)}
     />
   );
 }
