@@ -15,6 +15,7 @@ export const task = {
   "task.gone.next": "It was deleted, or the address is misspelled. Its audit is kept.",
 
   "task.tab.overview": "Overview",
+  "task.tab.examine": "Check and plan",
   "task.tab.runs": "Runs",
   "task.tab.objects": "Objects",
   "task.tab.monitoring": "Monitoring",

@@ -17,6 +17,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.gone.next": "它已被删除，或地址有误。其审计记录仍保留。",
 
   "task.tab.overview": "概览",
+  "task.tab.examine": "检查和估算",
   "task.tab.runs": "运行",
   "task.tab.objects": "对象",
   "task.tab.monitoring": "监控",

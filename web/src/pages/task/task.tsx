@@ -33,6 +33,7 @@ export interface TabProps {
 // Each tab is a file that is loaded when somebody looks at it: charts and tables weigh more than all else.
 const tabs: Record<string, ComponentType<TabProps>> = {
   overview: lazy(() => import("./overview.tsx")),
+  examine: lazy(() => import("./examine.tsx")),
   runs: lazy(() => import("./runs.tsx")),
   objects: lazy(() => import("./objects.tsx")),
   monitoring: lazy(() => import("./monitoring.tsx")),
@@ -40,12 +41,12 @@ const tabs: Record<string, ComponentType<TabProps>> = {
   settings: lazy(() => import("./settings.tsx")),
   audit: lazy(() => import("./audit.tsx")),
 };
-const names = ["overview", "runs", "objects", "monitoring", "logs", "settings", "audit"] as const;
+const names = ["overview", "examine", "runs", "objects", "monitoring", "logs", "settings", "audit"] as const;
 
 /** The page of one task. The tab is in the address, so that a link leads to it. */
 export function Task() {
   const text = useText();
-  const { id = "", tab = "overview" } = useParams();
+  const { id = "", tab = "" } = useParams();
   const asked = useAsk(TaskDocument, { id }, { keep: true, every: 5 });
   const task = asked.data?.task;
   const busy = task !== undefined && isBusy(task);
@@ -68,7 +69,10 @@ function Gone() {
 function Found(props: { task: WholeTask; tab: string; onRefresh: () => void }) {
   const text = useText();
   const navigate = useNavigate();
-  const { task, tab } = props;
+  const { task } = props;
+  // A task that waits to be checked and planned shows that first.
+  const first = task.state === "PAUSED" && task.lastRun === null ? "examine" : "overview";
+  const tab = props.tab in tabs ? props.tab : first;
   return (
     <SpaceBetween size="l">
       <TaskHeader task={task} onRefresh={props.onRefresh} />
@@ -76,7 +80,7 @@ function Found(props: { task: WholeTask; tab: string; onRefresh: () => void }) {
       <Facts task={task} />
       <Tabs
         ariaLabel={task.name}
-        activeTabId={tab in tabs ? tab : "overview"}
+        activeTabId={tab}
         onChange={(e) => void navigate(`/tasks/${task.id}/${e.detail.activeTabId}`, { replace: true })}
         tabs={names.map((name) => {
           const Tab = tabs[name];
