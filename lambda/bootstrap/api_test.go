@@ -7,16 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	logs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-
 	"github.com/datatransferhub/dth/lambda/api"
 	"github.com/datatransferhub/dth/lambda/machines/machinesaws"
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/lambda/wiring"
-	"github.com/datatransferhub/dth/worker/standin/standinaws"
 )
 
 // door is the API's Lambda behind AppSync: what it is given is what the resolvers' code makes of AppSync's context, whose
@@ -75,15 +69,11 @@ type taskAnswer struct {
 // account puts into the stand-in what a task needs of an account, and returns the task's parameters.
 func (d *door) account() (entries []map[string]string) {
 	t := d.t
-	network := ec2.NewFromConfig(standinaws.Config(t, d.url))
-	vpc, err := network.CreateVpc(t.Context(), &ec2.CreateVpcInput{CidrBlock: aws.String("10.7.0.0/16")})
-	must(t, err)
-	subnet, err := network.CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: vpc.Vpc.VpcId, CidrBlock: aws.String("10.7.0.0/24")})
-	must(t, err)
+	vpc, subnet := machinesaws.Network(t, d.url)
 	machinesaws.Put(t, d.url, "photos-of-ada", "x", "x")
 	machinesaws.Put(t, d.url, "backup-of-ada", "x", "x")
 	for name, value := range map[string]string{
-		"srcBucket": "photos-of-ada", "destBucket": "backup-of-ada", "ec2VpcId": *vpc.Vpc.VpcId, "ec2Subnets": *subnet.Subnet.SubnetId, "alarmEmail": "ada@example.com",
+		"srcBucket": "photos-of-ada", "destBucket": "backup-of-ada", "ec2VpcId": vpc, "ec2Subnets": subnet, "alarmEmail": "ada@example.com",
 	} {
 		entries = append(entries, map[string]string{"name": name, "value": value})
 	}
@@ -156,7 +146,6 @@ func TestAPILooksBeforeItMakes(t *testing.T) {
 // The API reads the logs and the records of a task's stack, and tells when the stack does not take an order.
 func TestAPIReadsAndSteersStacks(t *testing.T) {
 	d := newDoor(t)
-	cfg := standinaws.Config(t, d.url)
 	now := time.Now().UTC()
 	stored := task.Task{
 		ID: hubTask, Type: "S3", PluginVersion: "1.2.3", State: task.InProgress, Created: now, Updated: now,
@@ -166,16 +155,7 @@ func TestAPIReadsAndSteersStacks(t *testing.T) {
 		}},
 	}
 	must(t, d.tasks.Create(t.Context(), stored, task.Entry{Task: hubTask, At: now, Action: "created"}))
-	group := aws.String("/datatransferhub/DTH-" + hubTask + "/worker")
-	client := cloudwatchlogs.NewFromConfig(cfg)
-	_, err := client.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
-	must(t, err)
-	_, err = client.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: group, LogStreamName: aws.String("w-1")})
-	must(t, err)
-	_, err = client.PutLogEvents(t.Context(), &cloudwatchlogs.PutLogEventsInput{LogGroupName: group, LogStreamName: aws.String("w-1"), LogEvents: []logs.InputLogEvent{
-		{Timestamp: aws.Int64(now.Add(-time.Minute).UnixMilli()), Message: aws.String(`{"msg":"object","key":"a.jpg"}`)},
-	}})
-	must(t, err)
+	machinesaws.Log(t, d.url, "/datatransferhub/DTH-"+hubTask+"/worker", "w-1", now.Add(-time.Minute), `{"msg":"object","key":"a.jpg"}`)
 	lines := data[struct {
 		Nodes []struct{ Stream, Text string }
 	}](d, "cognito", "Query.taskLogs", map[string]any{"id": hubTask, "source": "WORKER", "query": "a.jpg"})

@@ -50,15 +50,15 @@ const (
 
 // State is what an execution carries from look to look. It holds no names of objects.
 type State struct {
-	Begun        string          `json:"begun"` // names the first execution
-	Continuation int             `json:"continuation"`
-	Looks        int             `json:"looks"`
-	Seen         bool            `json:"seen,omitempty"` // a run was open, or told to be closed
+	Begun        string `json:"begun"` // names the first execution
+	Continuation int    `json:"continuation"`
+	Looks        int    `json:"looks"`
+	Seen         bool   `json:"seen,omitempty"` // a run was open, or told to be closed
 	// Newest is when the newest run of the look before began; of a later one that is over already nobody has told. Marked says
 	// that there was a look before.
-	Marked bool      `json:"marked,omitempty"`
-	Newest time.Time `json:"newest,omitzero"`
-	Runs         map[string]Open `json:"runs,omitempty"`
+	Marked bool            `json:"marked,omitempty"`
+	Newest time.Time       `json:"newest,omitzero"`
+	Runs   map[string]Open `json:"runs,omitempty"`
 }
 
 // Open is a run that is not closed yet.
