@@ -77,6 +77,8 @@ func Action(service, operation string) string {
 		prefix = "events"
 	case "cloudwatchlogs":
 		prefix = "logs"
+	case "ec2containerregistry", "amazonec2containerregistry":
+		prefix = "ecr"
 	case "trentservice": // KMS in its headers
 		prefix = "kms"
 	}
