@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	ecrpolicy "github.com/datatransferhub/dth/plugins/ecr/policy"
+	ecrwiring "github.com/datatransferhub/dth/plugins/ecr/wiring"
 	s3policy "github.com/datatransferhub/dth/plugins/s3/policy"
 	s3wiring "github.com/datatransferhub/dth/plugins/s3/wiring"
 )
@@ -15,9 +17,9 @@ func serviceBoundary() object {
 	return kit.Document(
 		object{"Sid": "Plugins", "Effect": "Allow", "Resource": "*", "Action": []string{
 			"autoscaling:*", "cloudwatch:*", "dynamodb:*", "ec2:*LaunchTemplate*", "ec2:*SecurityGroup*", "ec2:CreateTags", "ec2:DeleteTags", "ec2:Describe*",
-			"ec2:RunInstances", "events:*", "iam:*", "kms:*", "lambda:*", "logs:*", "s3:GetObject", "sns:*", "sqs:*", "ssm:GetParameters", "states:*",
+			"ec2:RunInstances", "ecs:*TaskDefinition", "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource", "events:*", "iam:*", "kms:*", "lambda:*", "logs:*", "s3:GetObject", "sns:*", "sqs:*", "ssm:GetParameters", "states:*",
 		}},
-		object{"Sid": "Buckets", "Effect": "Allow", "Resource": buckets(), "Action": []string{"s3:*Bucket*", "s3:Get*Configuration", "s3:PutEncryptionConfiguration"}},
+		object{"Sid": "Buckets", "Effect": "Allow", "Resource": buckets(), "Action": []string{"s3:*Bucket*", "s3:Get*Configuration", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration"}},
 		object{"Sid": "OtherIdentities", "Effect": "Deny", "Action": "iam:*", "NotResource": append(roles(),
 			kit.Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/autoscaling.amazonaws.com/*"))},
 		object{
@@ -67,9 +69,12 @@ func taskBoundary() object {
 // pluginActions are the actions of all policies of the plugins, and those by which Lambdas and state machines write logs and
 // traces.
 func pluginActions() []string {
-	statements := slices.Concat(s3policy.Finder(), s3policy.Worker(), s3policy.Machine("", ""))
+	statements := slices.Concat(s3policy.Finder(), s3policy.Worker(), s3policy.Machine("", ""), ecrpolicy.Machine(), ecrpolicy.Begin(), ecrpolicy.Copier(), ecrpolicy.Execution())
 	for _, l := range s3wiring.Lambdas() {
 		statements = append(statements, s3policy.Lambda(l.Name)...)
+	}
+	for _, l := range ecrwiring.Lambdas() {
+		statements = append(statements, ecrpolicy.Lambda(l.Name)...)
 	}
 	actions := []string{
 		"logs:CreateLogStream", "logs:PutLogEvents",

@@ -159,6 +159,7 @@ var unnamed = []string{
 	"logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
 	"xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",
 	"cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "cloudwatch:ListDashboards", "s3:ListAllMyBuckets", "secretsmanager:ListSecrets", "kms:ListAliases", "kms:ListKeys", "kms:CreateKey", "kms:TagResource",
+	"ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition",
 }
 
 func TestRolesNameWhatTheyUse(t *testing.T) {
@@ -240,6 +241,7 @@ var makes = map[string]struct {
 	"AWS::DynamoDB::Table":             {"arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X", []string{"dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:DeleteTable", "dynamodb:UpdateContinuousBackups"}},
 	"AWS::EC2::LaunchTemplate":         {"arn:aws:ec2" + account + "launch-template/lt-1", []string{"ec2:CreateLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "ec2:DeleteLaunchTemplate"}},
 	"AWS::EC2::SecurityGroup":          {"arn:aws:ec2" + account + "security-group/sg-1", []string{"ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress", "ec2:DeleteSecurityGroup"}},
+	"AWS::ECS::TaskDefinition":         {"arn:aws:ecs" + account + "task-definition/DTH-t-1-copier:1", []string{"ecs:RegisterTaskDefinition", "ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition", "ecs:TagResource"}},
 	"AWS::Events::Rule":                {"arn:aws:events" + account + "rule/DTH-t-1-Schedule-X", []string{"events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule", "events:DescribeRule"}},
 	"AWS::IAM::InstanceProfile":        {"arn:aws:iam::123456789012:instance-profile/DTH-t-1-Profile-X", []string{"iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:DeleteInstanceProfile"}},
 	"AWS::IAM::Role":                   {taskRole, []string{"iam:CreateRole", "iam:PutRolePolicy", "iam:GetRole", "iam:DeleteRolePolicy", "iam:DeleteRole", "iam:PassRole"}},
@@ -247,7 +249,7 @@ var makes = map[string]struct {
 	"AWS::Lambda::Function":            {"arn:aws:lambda" + account + "function:DTH-t-1-Function-X", []string{"lambda:CreateFunction", "lambda:GetFunction", "lambda:UpdateFunctionCode", "lambda:UpdateFunctionConfiguration", "lambda:DeleteFunction", "lambda:InvokeFunction"}},
 	"AWS::Lambda::Permission":          {"arn:aws:lambda" + account + "function:DTH-t-1-Function-X", []string{"lambda:AddPermission", "lambda:RemovePermission", "lambda:GetPolicy"}},
 	"AWS::Logs::LogGroup":              {"arn:aws:logs" + account + "log-group:/datatransferhub/DTH-t-1/finder", []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"}},
-	"AWS::S3::Bucket":                  {"arn:aws:s3:::dth-t-1-configurationbucket-x", []string{"s3:CreateBucket", "s3:DeleteBucket", "s3:PutEncryptionConfiguration", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:GetLifecycleConfiguration"}},
+	"AWS::S3::Bucket":                  {"arn:aws:s3:::dth-t-1-configurationbucket-x", []string{"s3:CreateBucket", "s3:DeleteBucket", "s3:PutEncryptionConfiguration", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging", "s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration"}},
 	"AWS::S3::BucketPolicy":            {"arn:aws:s3:::dth-t-1-configurationbucket-x", []string{"s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy"}},
 	"AWS::SNS::Subscription":           {"arn:aws:sns" + account + "DTH-t-1-AlarmTopic-X", []string{"sns:Subscribe", "sns:Unsubscribe"}},
 	"AWS::SNS::Topic":                  {"arn:aws:sns" + account + "DTH-t-1-AlarmTopic-X", []string{"sns:CreateTopic", "sns:SetTopicAttributes", "sns:DeleteTopic", "sns:GetTopicAttributes"}},
@@ -270,15 +272,17 @@ func taskContext() map[string]string {
 
 // The service role can make every resource of the plugins, and its boundary lets it.
 func TestServiceRoleMakesThePlugins(t *testing.T) {
-	content, err := os.ReadFile("../../plugins/s3/stack/testdata/template.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := map[string]bool{}
-	for _, kind := range ofPlugins.FindAllSubmatch(content, -1) {
-		found[string(kind[1])] = true
+	for _, plugin := range []string{"s3", "ecr"} {
+		content, err := os.ReadFile("../../plugins/" + plugin + "/stack/testdata/template.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range ofPlugins.FindAllSubmatch(content, -1) {
+			found[string(kind[1])] = true
+		}
 	}
-	if len(found) < 20 {
+	if len(found) < 24 {
 		t.Fatalf("only %d types were found", len(found))
 	}
 	each(t, func(t *testing.T, _ Variant, tmpl *template) {
@@ -396,6 +400,8 @@ func TestTaskBoundary(t *testing.T) {
 			"dynamodb:Query": "arn:aws:dynamodb" + account + "table/DTH-t-1-Ledger-X/index/ByError", "lambda:InvokeFunction": "arn:aws:lambda" + account + "function:DTH-t-1-F",
 			"states:StartExecution": "arn:aws:states" + account + "stateMachine:DataTransferHub-monitor-1", "states:StopExecution": "arn:aws:states" + account + "execution:DataTransferHub-monitor-1:x",
 			"iam:PassRole": taskRole, "ec2:RunInstances": "arn:aws:ec2" + account + "instance/*", "logs:CreateLogDelivery": "*", "xray:GetSamplingRules": "*",
+			"ecs:RunTask": "arn:aws:ecs" + account + "task-definition/DTH-t-1-copier:1", "ecr:PutImage": "arn:aws:ecr" + account + "repository/r", "ecr:GetAuthorizationToken": "*",
+			"states:DescribeExecution": "arn:aws:states" + account + "execution:DataTransferHub-images-1/Copy:x",
 		} {
 			if !allowed(boundary, call{action, resource, nil}) {
 				t.Errorf("%s on %s is not allowed", action, resource)

@@ -76,7 +76,7 @@ func families() []family {
 		}},
 		{"Buckets", buckets(), []string{
 			"s3:CreateBucket", "s3:DeleteBucket", "s3:PutEncryptionConfiguration", "s3:PutBucketOwnershipControls", "s3:PutBucketPublicAccessBlock", "s3:PutBucketTagging",
-			"s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy",
+			"s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy", "s3:PutLifecycleConfiguration",
 			// What CloudFormation looks at of a bucket, whatever the template says of it.
 			"s3:GetAccelerateConfiguration", "s3:GetAnalyticsConfiguration", "s3:GetBucketCORS", "s3:GetBucketLogging", "s3:GetBucketNotification",
 			"s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging", "s3:GetBucketVersioning",
@@ -115,6 +115,7 @@ func families() []family {
 			"autoscaling:TerminateInstanceInAutoScalingGroup", "autoscaling:StartInstanceRefresh", "autoscaling:CancelInstanceRefresh", "autoscaling:CreateOrUpdateTags",
 			"autoscaling:DeleteTags", "autoscaling:SetInstanceProtection", "autoscaling:PutNotificationConfiguration", "autoscaling:DeleteNotificationConfiguration",
 		}},
+		{"Tasks", []*string{here("ecs", "task-definition/"+tasks)}, []string{"ecs:RegisterTaskDefinition", "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource"}},
 		{"Profiles", roles()[1:], []string{
 			"iam:CreateInstanceProfile", "iam:DeleteInstanceProfile", "iam:GetInstanceProfile", "iam:AddRoleToInstanceProfile", "iam:RemoveRoleFromInstanceProfile",
 		}},
@@ -144,6 +145,9 @@ func unnamedRights() []family {
 			"autoscaling:DescribePolicies", "autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities", "autoscaling:DescribeInstanceRefreshes",
 			"autoscaling:DescribeTags", "autoscaling:DescribeNotificationConfigurations", "autoscaling:DescribeTrafficSources", "cloudwatch:ListDashboards", "logs:DescribeLogGroups",
 		}},
+		// Revisions of task definitions are looked at and given up without a resource.
+		// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+		{sid: "Definitions", actions: []string{"ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition"}},
 		// How state machines get their logs: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
 		{sid: "LogDelivery", actions: []string{
 			"logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery", "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies",
