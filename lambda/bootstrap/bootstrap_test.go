@@ -16,6 +16,7 @@ import (
 	"time"
 
 	portal "github.com/datatransferhub/dth/lambda/wiring"
+	images "github.com/datatransferhub/dth/plugins/ecr/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/awssim"
 )
@@ -146,6 +147,9 @@ func TestCustomResources(t *testing.T) {
 		{wiring.StackGuard, "Create", `{"Tag":"DataTransferHubStack","Machines":[]}`, "SUCCESS", ""},
 		{wiring.S3Events, "Delete", `{}`, "SUCCESS", "may be left"},
 		{wiring.FinderLaunch, "Update", `{}`, "SUCCESS", ""},
+		{images.ImageConfig, "Create", `{"Name":"n","Image":"i","Document":{"region":"r","recordTable":"t","runTable":"t","bucket":"b","parameters":{"sourceType":"Docker"}}}`, "FAILED", "sourceType"},
+		{images.ImageControl, "Update", `{}`, "SUCCESS", ""},
+		{images.ImageGuard, "Delete", `{}`, "SUCCESS", "nothing was tidied up"},
 		{portal.SiteConfig, "Create", `{"Bucket":"console"}`, "FAILED", "Configuration, Distribution, ReleasesBucket, Version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
