@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 import { manifestAside } from "./tools/aside.ts";
 import { fontsAsFiles } from "./tools/fonts.ts";
 import { keepFolder } from "./tools/keep.ts";
+import { withoutFeatureNotifications } from "./tools/spare.ts";
 
 /** Where `npm run dev` sends what is not its own: a hub on this machine. */
 const hub = process.env.DTH_HUB ?? "http://127.0.0.1:8080";
@@ -19,7 +20,7 @@ const toHub: ProxyOptions = {
 const manifest = new URL("../.cache/console/manifest.json", import.meta.url).pathname;
 
 export default defineConfig({
-  plugins: [fontsAsFiles(), react(), keepFolder(), manifestAside(manifest)],
+  plugins: [withoutFeatureNotifications(), fontsAsFiles(), react(), keepFolder(), manifestAside(manifest)],
   build: {
     target: "es2022",
     // Nothing may be inlined as a data URL: the policy allows files of our own.

@@ -1,6 +1,7 @@
+import Box from "@cloudscape-design/components/box";
 import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
-import List from "@cloudscape-design/components/list";
+import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { EndsFragment } from "../../api/generated.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
@@ -35,19 +36,21 @@ export function AttentionList(props: { tasks: EndsFragment[] | undefined }) {
       {tasks === undefined && text("start.loading")}
       {tasks?.length === 0 && <StatusIndicator type="success">{text("home.attention.none")}</StatusIndicator>}
       {tasks && tasks.length > 0 && (
-        <List
-          items={tasks}
-          renderItem={(task) => ({
-            id: task.id,
-            content: <Go to={`/tasks/${task.id}`}>{task.name}</Go>,
-            secondaryContent: (
-              <StatusIndicator type={task.state === "ERROR" || task.health === "FAILING" ? "error" : "warning"} wrapText>
-                {whyLook(task, text)}
-              </StatusIndicator>
-            ),
-            actions: <Time at={task.updatedAt} relative />,
-          })}
-        />
+        <SpaceBetween size="s">
+          {tasks.map((task) => (
+            <div key={task.id}>
+              <Box float="right" color="text-body-secondary">
+                <Time at={task.updatedAt} relative />
+              </Box>
+              <Go to={`/tasks/${task.id}`}>{task.name}</Go>
+              <div>
+                <StatusIndicator type={task.state === "ERROR" || task.health === "FAILING" ? "error" : "warning"} wrapText>
+                  {whyLook(task, text)}
+                </StatusIndicator>
+              </div>
+            </div>
+          ))}
+        </SpaceBetween>
       )}
     </Container>
   );
