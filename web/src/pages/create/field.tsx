@@ -25,6 +25,8 @@ interface Props {
   /** What it is when nobody gives it. */
   fallback: string;
   error: string | undefined;
+  /** It has to be given, with the other values as they are. */
+  needed: boolean;
   /** It belongs to a task that is there, and cannot be changed. */
   frozen: boolean;
   /** The VPC that was chosen, whose subnets can be. */
@@ -70,7 +72,7 @@ function BoolField(props: Props) {
 function Labelled(props: Props) {
   const text = useText();
   const { parameter: p } = props;
-  const optional = !p.required && props.fallback === "" && p.type !== "choice";
+  const optional = !props.needed && props.fallback === "" && p.type !== "choice";
   return (
     <FormField
       label={
@@ -96,6 +98,8 @@ function Labelled(props: Props) {
 function constraint(props: Props, text: Text): string | undefined {
   const { parameter: p, given = "", fallback } = props;
   const parts: string[] = [];
+  // An error says what is allowed by itself.
+  if (props.error) return undefined;
   if (p.rule) parts.push(text("fault.rule", { rule: p.rule }));
   else if (p.type === "integer" || p.type === "percent") parts.push(text("fault.between", { min: p.min ?? 0, max: p.max ?? 0 }));
   if (fallback !== "" && p.type !== "choice") parts.push(text("create.default", { value: valueText(p, fallback, text) }));

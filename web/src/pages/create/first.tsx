@@ -29,7 +29,7 @@ export function FirstStep(props: Props) {
   const { draft, task, onChange } = props;
   return (
     <SpaceBetween size="l">
-      <Container header={<Header variant="h2">{text("create.type")}</Header>}>
+      <Container>
         <FormField label={text("create.type.label")} constraintText={task && text("create.type.fixed")}>
           <Tiles
             value={draft.type}

@@ -30,6 +30,11 @@ const ends = [
   { kind: "destType", bucket: "destBucket", address: "destEndpoint" },
 ] as const;
 
+/** Whether a parameter that may be left out is needed with the other values as they are. */
+export function isNeeded(type: string, name: string, v: Values): boolean {
+  return type === "S3" && ends.some((end) => end.address === name && v[end.kind] === "S3_Compatible");
+}
+
 function has(v: Values, name: string): boolean {
   return (v[name] ?? "") !== "";
 }

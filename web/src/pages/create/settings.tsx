@@ -7,6 +7,7 @@ import { useAbout } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import type { Plugin } from "../../parts/contracts.ts";
 import { ParameterField } from "./field.tsx";
+import { isNeeded } from "./rules.ts";
 import { type Section, type Step, sections } from "./steps.ts";
 import { complete, defaultOf, isChanged, type Parameter, type Values } from "./values.ts";
 
@@ -30,13 +31,18 @@ export function SettingsStep(props: Props) {
       {sections(plugin, step, given, local).map((section) => (
         <Container
           key={section.group}
-          header={<Header variant="h2">{section.group === "" ? text("create.schedule") : plugin.groupName(section.group)}</Header>}
+          // The step's own title says it already where a step has one group.
+          header={
+            step === "fleet" && (
+              <Header variant="h2">{section.group === "" ? text("create.schedule") : plugin.groupName(section.group)}</Header>
+            )
+          }
         >
           <SpaceBetween size="l">
             {section.first.map((p) => (
               <Field key={p.name} parameter={p} {...props} />
             ))}
-            {section.more.length > 0 && <More section={section} {...props} />}
+            <More section={section} {...props} />
           </SpaceBetween>
         </Container>
       ))}
@@ -49,6 +55,9 @@ function More(props: Props & { section: Section }) {
   const text = useText();
   const { plugin, given, section } = props;
   const [open, setOpen] = useState(() => section.more.some((p) => isChanged(plugin, p, given)));
+  if (section.more.length === 0) return null;
+  // Alone they need nothing to hide behind.
+  if (section.first.length === 0) return section.more.map((p) => <Field key={p.name} {...props} parameter={p} />);
   const wrong = section.more.some((p) => props.errorOf(p.name));
   return (
     <ExpandableSection headerText={text("create.more")} expanded={open || wrong} onChange={(e) => setOpen(e.detail.expanded)}>
@@ -70,6 +79,7 @@ function Field(props: Props & { parameter: Parameter }) {
         given={given[p.name]}
         fallback={defaultOf(plugin, p, given)}
         error={props.errorOf(p.name)}
+        needed={p.required || isNeeded(plugin.type, p.name, given)}
         frozen={props.frozen && p.fixed}
         vpc={complete(plugin, given).ec2VpcId ?? ""}
         onChange={(value) => props.onChange(p.name, value)}

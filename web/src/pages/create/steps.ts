@@ -20,8 +20,8 @@ export function stepOfField(contract: Contract, field: string): Step {
 /** The parameters that most people look at, in the order in which they are asked for. The others are additional settings. */
 const first: Record<string, readonly string[]> = {
   S3: [
-    ...["srcType", "srcBucket", "srcPrefix", "srcEndpoint", "srcRegion", "srcInCurrentAccount", "srcCredentials", "srcEvent"],
-    ...["destType", "destBucket", "destPrefix", "destEndpoint", "destRegion", "destInCurrentAccount", "destCredentials"],
+    ...["srcType", "srcBucket", "srcPrefix", "srcEndpoint", "srcRegion", "srcCredentials", "srcEvent"],
+    ...["destType", "destBucket", "destPrefix", "destEndpoint", "destRegion", "destCredentials"],
     ...["destStorageClass", "include", "exclude", "compareMode", "deleteExtraneous", "includeMetadata", "includeTags"],
     ...["ec2CronExpression", "ec2VpcId", "ec2Subnets", "maxCapacity", "minCapacity", "desiredCapacity", "alarmEmail"],
     ...["srcProfile", "destProfile", "srcEventFile", "pollEvery"],
