@@ -85,6 +85,7 @@ const s3: Record<string, ParameterTexts> = {
   assignPublicIp: { label: "公有地址", help: "为实例分配公有地址，用于没有 NAT 的公有子网。" },
   workerInstanceTypes: { label: "工作实例类型", help: "工作程序可以使用的实例类型；arm64。", rule: "arm64 实例类型，用逗号分隔" },
   spotPercent: { label: "Spot 比例", help: "使用 Spot 容量的工作实例所占比例。" },
+  startPaused: { label: "以暂停状态开始", help: "在任务继续之前，没有首次运行、没有计划，也没有工作实例。由系统自行设置。" },
   maxCapacity: { label: "最多工作实例", help: "机群的上限。" },
   minCapacity: { label: "最少工作实例", help: "机群的下限。近实时事件建议为 1。" },
   desiredCapacity: { label: "初始工作实例", help: "机群开始时的规模。" },

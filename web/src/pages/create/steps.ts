@@ -38,13 +38,15 @@ export interface Section {
 
 /** Groups that are about a stack: without effect on one machine, but for when passes are made and how many copies run at once. */
 const ofStacks = ["Fleet", "Notification", "Housekeeping"];
+/** What the hub sets of a stack, by what a person asks it for. */
+const ofHub = ["startPaused"];
 const onMachinesToo = ["ec2CronExpression", "workerConcurrency"];
 
 /** What a form shows of a plugin with some values: what applies to them, and where. */
 export function shown(contract: Contract, given: Values, local: boolean): Parameter[] {
   const all = complete(contract, given);
   return contract.parameters.filter((p) => {
-    if (!applies(p, all)) return false;
+    if (!applies(p, all) || ofHub.includes(p.name)) return false;
     // What is there already is shown wherever it came from.
     return !local || !ofStacks.includes(p.group) || onMachinesToo.includes(p.name) || (given[p.name] ?? "") !== "";
   });
