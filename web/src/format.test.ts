@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { bytes, duration, percent, relative, short, utcTime } from "./format.ts";
-import { messages } from "./i18n/en/index.ts";
+import { messages as first } from "./i18n/en/index.ts";
+import { more } from "./i18n/en/more.ts";
 import { newText } from "./i18n/text.tsx";
 
 test.each([
@@ -35,7 +36,7 @@ test("numbers and times", () => {
 });
 
 test("how long ago", () => {
-  const text = newText("en", messages);
+  const text = newText("en", { ...first, ...more });
   const now = new Date("2026-01-31T12:00:00Z");
   expect(relative("2026-01-31T11:59:58Z", now, text)).toBe("just now");
   expect(relative("2026-01-31T11:15:00Z", now, text)).toBe("45 min. ago");

@@ -2,7 +2,7 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import { I18nProvider, type I18nProviderProps } from "@cloudscape-design/components/i18n";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useMemo, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from "react";
 import { RouterProvider } from "react-router/dom";
 import { ApiError, newClient } from "../api/client.ts";
 import { HubDocument } from "../api/generated.ts";
@@ -21,32 +21,35 @@ const Ended = lazy(() => import("./ended.tsx"));
 interface Texts {
   language: Language;
   messages: Messages;
+  more: boolean;
   design: I18nProviderProps.Messages;
 }
 
-async function loadTexts(language: Language): Promise<Texts> {
+async function loadTexts(language: Language, more: boolean): Promise<Texts> {
   const design =
     language === "zh-CN"
       ? import("@cloudscape-design/components/i18n/messages/all.zh-CN")
       : import("@cloudscape-design/components/i18n/messages/all.en");
-  const [messages, { default: parts }] = await Promise.all([loadMessages(language), design]);
-  return { language, messages, design: parts };
+  const [messages, { default: parts }] = await Promise.all([loadMessages(language, more), design]);
+  return { language, messages, more, design: parts };
 }
 
 /** The whole console. */
 export function App() {
   const [preferences, setPreferences] = useState(readPreferences);
   const [texts, setTexts] = useState<Texts>();
+  const [more, setMore] = useState(false);
   const { language, theme } = preferences;
+  const needMore = useCallback(() => setMore(true), []);
   useEffect(() => applyTheme(theme), [theme]);
   useEffect(() => {
     let wanted = true;
-    void loadTexts(language).then((t) => wanted && setTexts(t));
+    void loadTexts(language, more).then((t) => wanted && setTexts(t));
     document.documentElement.lang = language;
     return () => {
       wanted = false;
     };
-  }, [language]);
+  }, [language, more]);
   const state = useMemo(() => {
     const set = (p: Preferences) => {
       keepPreferences(p);
@@ -58,7 +61,7 @@ export function App() {
   return (
     <PreferencesProvider value={state}>
       <I18nProvider locale={texts.language} messages={[texts.design]}>
-        <TextProvider language={texts.language} messages={texts.messages}>
+        <TextProvider language={texts.language} messages={texts.messages} more={texts.more} onNeed={needMore}>
           <Start />
         </TextProvider>
       </I18nProvider>

@@ -4,8 +4,8 @@ import ContentLayout from "@cloudscape-design/components/content-layout";
 import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
-import { createBrowserRouter, type RouteObject, useNavigate, useRouteError } from "react-router";
-import { useText } from "../i18n/text.tsx";
+import { createBrowserRouter, Outlet, type RouteObject, useNavigate, useRouteError } from "react-router";
+import { MoreTexts, useText } from "../i18n/text.tsx";
 import { Empty } from "../parts/failure.tsx";
 import { usePage } from "./page.tsx";
 import { Shell } from "./shell.tsx";
@@ -14,13 +14,27 @@ import { Shell } from "./shell.tsx";
 export const pages: RouteObject[] = [
   { index: true, lazy: async () => ({ Component: (await import("../pages/home/home.tsx")).Home }) },
   { path: "tasks", lazy: async () => ({ Component: (await import("../pages/tasks/tasks.tsx")).Tasks }) },
-  { path: "tasks/:id/:tab?", lazy: async () => ({ Component: (await import("../pages/task/task.tsx")).Task }) },
-  { path: "settings", lazy: async () => ({ Component: (await import("../pages/settings/settings.tsx")).Settings }) },
-  { path: "create", lazy: async () => ({ Component: (await import("../pages/create/create.tsx")).CreateTask }) },
-  { path: "tasks/:id/edit", lazy: async () => ({ Component: (await import("../pages/create/edit.tsx")).EditTask }) },
-  { path: "tasks/:id/clone", lazy: async () => ({ Component: (await import("../pages/create/clone.tsx")).CloneTask }) },
+  {
+    Component: WithMoreTexts,
+    children: [
+      { path: "tasks/:id/:tab?", lazy: async () => ({ Component: (await import("../pages/task/task.tsx")).Task }) },
+      { path: "settings", lazy: async () => ({ Component: (await import("../pages/settings/settings.tsx")).Settings }) },
+      { path: "create", lazy: async () => ({ Component: (await import("../pages/create/create.tsx")).CreateTask }) },
+      { path: "tasks/:id/edit", lazy: async () => ({ Component: (await import("../pages/create/edit.tsx")).EditTask }) },
+      { path: "tasks/:id/clone", lazy: async () => ({ Component: (await import("../pages/create/clone.tsx")).CloneTask }) },
+    ],
+  },
   { path: "*", Component: NotFound },
 ];
+
+/** Around the pages whose texts are not there from the beginning. */
+function WithMoreTexts() {
+  return (
+    <MoreTexts waiting={<Waiting />}>
+      <Outlet />
+    </MoreTexts>
+  );
+}
 
 /** Makes the router of the console. */
 export function newRouter() {

@@ -1,9 +1,14 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { type MessageFormatElement, parse, TYPE } from "@formatjs/icu-messageformat-parser";
 import { expect, test } from "vitest";
-import { messages as english } from "./en/index.ts";
+import { messages as firstEnglish } from "./en/index.ts";
+import { more as moreEnglish } from "./en/more.ts";
 import { newText } from "./text.tsx";
-import { messages as chinese } from "./zh/index.ts";
+import { messages as firstChinese } from "./zh/index.ts";
+import { more as moreChinese } from "./zh/more.ts";
+
+const english = { ...firstEnglish, ...moreEnglish };
+const chinese = { ...firstChinese, ...moreChinese };
 
 /** Names of the places in a message. */
 function places(message: string): string[] {

@@ -1,5 +1,5 @@
 import { IntlMessageFormat } from "intl-messageformat";
-import { createContext, type ReactNode, useContext, useMemo } from "react";
+import { createContext, type ReactNode, useContext, useEffect, useMemo } from "react";
 import type { Key, Messages } from "./en/index.ts";
 
 /** The languages of the console, as BCP 47 names them. */
@@ -32,16 +32,48 @@ export function newText(language: Language, messages: Messages): Text {
   return Object.assign(text, { language });
 }
 
-/** Brings the messages of a language: each is a file of its own, so that nobody loads two. */
-export async function loadMessages(language: Language): Promise<Messages> {
-  return language === "zh-CN" ? (await import("./zh/index.ts")).messages : (await import("./en/index.ts")).messages;
+/** Brings the messages of a language: each is a file of its own, so that nobody loads two. `more` are those of all pages. */
+export async function loadMessages(language: Language, more: boolean): Promise<Messages> {
+  const chinese = language === "zh-CN";
+  const [first, others] = await Promise.all([
+    chinese ? import("./zh/index.ts") : import("./en/index.ts"),
+    more ? (chinese ? import("./zh/more.ts") : import("./en/more.ts")) : { more: {} },
+  ]);
+  // Pages whose texts are among the others wait for them: see MoreTexts.
+  return { ...first.messages, ...others.more } as Messages;
 }
 
 const Context = createContext<Text | undefined>(undefined);
 
-export function TextProvider(props: { language: Language; messages: Messages; children: ReactNode }) {
+const MoreContext = createContext<{ there: boolean; need: () => void }>({ there: true, need: () => undefined });
+
+interface ProviderProps {
+  language: Language;
+  messages: Messages;
+  /** Whether the texts of all pages are there; `onNeed` is told when a page is shown that needs them. */
+  more?: boolean;
+  onNeed?: () => void;
+  children: ReactNode;
+}
+
+export function TextProvider(props: ProviderProps) {
   const text = useMemo(() => newText(props.language, props.messages), [props.language, props.messages]);
-  return <Context.Provider value={text}>{props.children}</Context.Provider>;
+  const { more = true, onNeed } = props;
+  const wanted = useMemo(() => ({ there: more, need: () => onNeed?.() }), [more, onNeed]);
+  return (
+    <Context.Provider value={text}>
+      <MoreContext.Provider value={wanted}>{props.children}</MoreContext.Provider>
+    </Context.Provider>
+  );
+}
+
+/** Shows what is inside when the texts of all pages are there, and sees to it that they are brought. */
+export function MoreTexts(props: { waiting: ReactNode; children: ReactNode }) {
+  const { there, need } = useContext(MoreContext);
+  useEffect(() => {
+    if (!there) need();
+  }, [there, need]);
+  return there ? props.children : props.waiting;
 }
 
 /** The texts of the language that was chosen. */

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import type { TaskState } from "../api/generated.ts";
-import { messages } from "../i18n/en/index.ts";
+import { messages as first } from "../i18n/en/index.ts";
+import { more } from "../i18n/en/more.ts";
 import { newText } from "../i18n/text.tsx";
 import { type Action, actions, whyNot } from "./actions.ts";
 
-const text = newText("en", messages);
+const text = newText("en", { ...first, ...more });
 
 function offered(state: TaskState, stack?: { id: string | null }): Action[] {
   return actions.filter((a) => whyNot(a, { id: "1", name: "t", state, stack }, "admin", text) === undefined);

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
-import { messages } from "../i18n/en/index.ts";
+import { messages as first } from "../i18n/en/index.ts";
+import { more } from "../i18n/en/more.ts";
 import { newText } from "../i18n/text.tsx";
 import { decisionName, total } from "./planned.tsx";
 
-const text = newText("en", messages);
+const text = newText("en", { ...first, ...more });
 
 const cost = (low: number | null, high = low, currency: string | null = "USD") => ({
   item: "requests",

@@ -1,16 +1,15 @@
 import { common } from "./common.ts";
-import { create } from "./create.ts";
-import { examine } from "./examine.ts";
 import { home } from "./home.ts";
-import { settings } from "./settings.ts";
-import { task } from "./task.ts";
+import type { more } from "./more.ts";
 import { tasks } from "./tasks.ts";
 
-/** All texts in English, from which the keys come. */
-export const messages = { ...common, ...create, ...examine, ...home, ...tasks, ...task, ...settings };
+/** The texts in English that the first view needs. */
+export const messages = { ...common, ...home, ...tasks };
 
-/** The name of a text. */
-export type Key = keyof typeof messages;
+/** The names of texts: those come first that are there from the beginning, then those that pages bring. */
+export type FirstKey = keyof typeof messages;
+export type MoreKey = keyof typeof more;
+export type Key = FirstKey | MoreKey;
 
 /** The texts of one language. */
 export type Messages = Record<Key, string>;
