@@ -19,6 +19,10 @@ export function Shell() {
   useEffect(() => {
     document.title = page ? `${page.title} - ${text("product.name")}` : text("product.name");
   }, [page, text]);
+  // Details that somebody asks for are shown at once; whoever closes them is not asked again until the page has none.
+  const [splitOpen, setSplitOpen] = useState(true);
+  const detailed = shown.split !== undefined;
+  useEffect(() => setSplitOpen(detailed), [detailed]);
   // The page is not rendered again when only the frame has changed.
   const content = useMemo(() => <Outlet />, []);
   const follow = useFollow();
@@ -46,6 +50,8 @@ export function Shell() {
         toolsOpen={shown.helpOpen}
         onToolsChange={(e) => frame.help(e.detail.open)}
         splitPanel={shown.split}
+        splitPanelOpen={splitOpen}
+        onSplitPanelToggle={(e) => setSplitOpen(e.detail.open)}
         ariaLabels={{
           navigation: text("nav.label"),
           navigationToggle: text("nav.open"),

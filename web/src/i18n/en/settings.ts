@@ -17,6 +17,7 @@ export const settings = {
   "settings.about": "What it moves",
   "settings.upgrades": "Tasks with an older plugin",
   "settings.upgrades.none": "All tasks have the newest plugin",
+  "settings.upgrades.more": "None so far; there are more tasks to look at",
   "settings.upgrade": "Upgrade",
   "settings.upgrade.title": "Upgrade {name} to {version}?",
   "settings.upgrade.kept":

@@ -19,6 +19,7 @@ export const settings: Record<keyof typeof english, string> = {
   "settings.about": "搬运内容",
   "settings.upgrades": "使用旧插件的任务",
   "settings.upgrades.none": "所有任务都使用最新插件",
+  "settings.upgrades.more": "目前没有；还有更多任务可查看",
   "settings.upgrade": "升级",
   "settings.upgrade.title": "将 {name} 升级到 {version}？",
   "settings.upgrade.kept": "任务的堆栈会就地更改：设置、记录和队列都会保留。正在处理的会完成或重新开始。",

@@ -5,10 +5,10 @@ import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
-import { PluginsDocument } from "../../api/generated.ts";
-import { useAbout, useAsk } from "../../app/hub.tsx";
+import { useAbout } from "../../app/hub.tsx";
 import { usePage } from "../../app/page.tsx";
 import { useText } from "../../i18n/text.tsx";
+import { usePlugins } from "../../parts/contracts.ts";
 import { Failure } from "../../parts/failure.tsx";
 import { InfoLink } from "../../parts/info.tsx";
 import { Defaults } from "./defaults.tsx";
@@ -29,7 +29,7 @@ export function Settings() {
       <SpaceBetween size="l">
         <Identity />
         <AboutHub />
-        <Plugins />
+        <PluginTable />
         <Upgrades />
         <Defaults />
         <Notification />
@@ -42,7 +42,7 @@ function Identity() {
   const text = useText();
   const { name, role } = useAbout().caller;
   return (
-    <Container header={<Header>{text("settings.identity")}</Header>}>
+    <Container header={<Header variant="h2">{text("settings.identity")}</Header>}>
       <KeyValuePairs
         columns={2}
         items={[
@@ -68,7 +68,7 @@ function AboutHub() {
   const text = useText();
   const hub = useAbout();
   return (
-    <Container header={<Header>{text("settings.hub")}</Header>}>
+    <Container header={<Header variant="h2">{text("settings.hub")}</Header>}>
       <KeyValuePairs
         columns={3}
         items={[
@@ -81,16 +81,16 @@ function AboutHub() {
   );
 }
 
-function Plugins() {
+function PluginTable() {
   const text = useText();
-  const asked = useAsk(PluginsDocument, {});
-  if (asked.error && !asked.data) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
+  const { plugins, error, retry } = usePlugins();
+  if (error) return <Failure error={error} onRetry={retry} />;
   return (
     <Table
-      header={<Header>{text("settings.plugins")}</Header>}
-      items={asked.data?.plugins ?? []}
+      header={<Header variant="h2">{text("settings.plugins")}</Header>}
+      items={plugins ?? []}
       trackBy="type"
-      loading={asked.isPending}
+      loading={!plugins}
       loadingText={text("list.loading")}
       wrapLines
       ariaLabels={{ tableLabel: text("settings.plugins") }}
@@ -107,7 +107,7 @@ function Notification() {
   const text = useText();
   const { local } = useAbout();
   return (
-    <Container header={<Header>{text("settings.notification")}</Header>}>
+    <Container header={<Header variant="h2">{text("settings.notification")}</Header>}>
       {text(local ? "settings.notification.local" : "settings.notification.aws")}
     </Container>
   );

@@ -1,40 +1,28 @@
 import Button from "@cloudscape-design/components/button";
 import Header from "@cloudscape-design/components/header";
 import Table from "@cloudscape-design/components/table";
-import { useState } from "react";
-import { type EndsFragment, TasksDocument, UpdateTaskDocument } from "../../api/generated.ts";
-import { useFlash } from "../../app/flash.tsx";
-import { useAbout, useAskPages, useTell } from "../../app/hub.tsx";
+import { TasksDocument } from "../../api/generated.ts";
+import { useAbout, useAskPages } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import { whyNot } from "../../parts/actions.ts";
-import { ConfirmDialog } from "../../parts/confirm.tsx";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { Go } from "../../parts/go.tsx";
 import { More } from "../../parts/more.tsx";
 import { TaskStateBadge } from "../../parts/state.tsx";
+import { useUpgrade } from "../../parts/upgrade.tsx";
 
 /** Tasks whose plugin is older than the hub's, and what brings them up. */
 export function Upgrades() {
   const text = useText();
-  const flash = useFlash();
   const { role } = useAbout().caller;
-  const [asked, setAsked] = useState<EndsFragment>();
-  const tell = useTell(UpdateTaskDocument);
+  const upgrade = useUpgrade();
   const list = useAskPages(TasksDocument, { filter: null, sort: null, first: 100 }, (a) => a.tasks, { every: 15 });
   const older = list.nodes.filter((t) => t.upgradeTo !== null);
-  const upgrade = (task: EndsFragment) =>
-    tell.mutate(
-      { input: { id: task.id, edition: task.edition, upgrade: true } },
-      {
-        onSuccess: () => flash.success(text("settings.upgrade.begun", { name: task.name })),
-        onError: (error) => flash.failure(text("settings.upgrade.failed", { name: task.name }), error),
-      },
-    );
   if (list.asked.error && list.nodes.length === 0) return <Failure error={list.asked.error} onRetry={() => void list.asked.refetch()} />;
   return (
     <>
       <Table
-        header={<Header>{text("settings.upgrades")}</Header>}
+        header={<Header variant="h2">{text("settings.upgrades")}</Header>}
         items={older}
         trackBy="id"
         loading={list.asked.isPending}
@@ -57,9 +45,9 @@ export function Upgrades() {
                 <Button
                   disabled={why !== undefined}
                   disabledReason={why}
-                  loading={tell.isPending && tell.variables?.input.id === t.id}
+                  loading={upgrade.busy === t.id}
                   ariaLabel={`${text("settings.upgrade")}: ${t.name}`}
-                  onClick={() => setAsked(t)}
+                  onClick={() => upgrade.ask(t)}
                 >
                   {text("settings.upgrade")}
                 </Button>
@@ -67,21 +55,10 @@ export function Upgrades() {
             },
           },
         ]}
-        empty={<Empty title={text("settings.upgrades.none")} />}
+        empty={<Empty title={text(list.more ? "settings.upgrades.more" : "settings.upgrades.none")} />}
         footer={<More of={list} />}
       />
-      {asked && (
-        <ConfirmDialog
-          title={text("settings.upgrade.title", { name: asked.name, version: asked.upgradeTo ?? "" })}
-          kept={text("settings.upgrade.kept")}
-          action={text("settings.upgrade")}
-          onCancel={() => setAsked(undefined)}
-          onConfirm={() => {
-            setAsked(undefined);
-            upgrade(asked);
-          }}
-        />
-      )}
+      {upgrade.dialog}
     </>
   );
 }

@@ -2,19 +2,22 @@ import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
+import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 import { useEffect, useState } from "react";
-import { type RunState, RunsDocument } from "../../api/generated.ts";
+import { type RunState, RunsDocument, type TaskState } from "../../api/generated.ts";
 import { useAsk } from "../../app/hub.tsx";
 import { bytes, count, duration, short } from "../../format.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
+import { Examine } from "../../parts/examine.tsx";
 import { Empty } from "../../parts/failure.tsx";
 import { isRunning, RunStateBadge, shareOf } from "../../parts/state.tsx";
 import { Time } from "../../parts/time.tsx";
+import { everyOfLists } from "./polling.ts";
 import { addSample, type Rate, rateOf, type Sample } from "./rate.ts";
 import { triggerName } from "./runs.tsx";
 import { Tallies } from "./tallies.tsx";
@@ -27,10 +30,26 @@ export default function Overview(props: TabProps) {
   const { task } = props;
   return (
     <SpaceBetween size="l">
+      {task.state === "PAUSED" && !task.lastRun && <Examine taskId={task.id} />}
       {task.lastRun ? <LatestRun run={task.lastRun} /> : <NoRun />}
       <Agreement task={task} />
-      {task.lastRun && <Decisions task={task} run={task.lastRun} />}
+      {task.lastRun && <Decisions task={task} />}
+      {examined.includes(task.state) && task.lastRun && <ExamineLater taskId={task.id} />}
     </SpaceBetween>
+  );
+}
+
+/** States in which a task can be checked and planned (lambda/task). */
+const examined: readonly TaskState[] = ["PAUSED", "IN_PROGRESS", "DONE"];
+
+/** Check and plan of a task that has run already: behind a click, since few need them then, and both ask the hub. */
+function ExamineLater(props: { taskId: string }) {
+  const text = useText();
+  const [open, setOpen] = useState(false);
+  return (
+    <ExpandableSection variant="container" headerText={text("task.examine")} expanded={open} onChange={(e) => setOpen(e.detail.expanded)}>
+      {open && <Examine taskId={props.taskId} />}
+    </ExpandableSection>
   );
 }
 
@@ -185,19 +204,25 @@ function Agreement(props: { task: WholeTask }) {
 }
 
 /** What the finder decided, and what became of it. */
-function Decisions(props: { task: WholeTask; run: LastRun }) {
+function Decisions(props: { task: WholeTask }) {
   const text = useText();
-  const every = isRunning(props.run) ? 3 : 15;
-  const asked = useAsk(RunsDocument, { id: props.task.id, first: 1, after: null }, { every, keep: true });
+  const asked = useAsk(RunsDocument, { id: props.task.id, first: 1, after: null }, { every: everyOfLists(props.task), keep: true });
   const run = asked.data?.taskRuns.nodes[0];
   if (!run) return null;
   const listed = { source: count(run.listedSource, text.language), destination: count(run.listedDestination, text.language) };
   return (
     <ColumnLayout columns={2} minColumnWidth={320}>
-      <Container fitHeight header={<Header description={text("task.decisions.listed", listed)}>{text("task.decisions")}</Header>}>
+      <Container
+        fitHeight
+        header={
+          <Header variant="h2" description={text("task.decisions.listed", listed)}>
+            {text("task.decisions")}
+          </Header>
+        }
+      >
         <Tallies title={text("task.decisions.name")} all={run.decisions} />
       </Container>
-      <Container fitHeight header={<Header>{text("task.decisions.outcomes")}</Header>}>
+      <Container fitHeight header={<Header variant="h2">{text("task.decisions.outcomes")}</Header>}>
         <Tallies title={text("task.decisions.outcome")} all={run.outcomes} />
       </Container>
     </ColumnLayout>

@@ -1,21 +1,25 @@
-import Box from "@cloudscape-design/components/box";
+import Alert from "@cloudscape-design/components/alert";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import SplitPanel from "@cloudscape-design/components/split-panel";
 import Table from "@cloudscape-design/components/table";
-import { useState } from "react";
-import { type RunPartsFragment, RunsDocument } from "../../api/generated.ts";
-import { useAskPages } from "../../app/hub.tsx";
+import { RunDocument, type RunPartsFragment, RunsDocument } from "../../api/generated.ts";
+import { useAsk, useAskPages } from "../../app/hub.tsx";
 import { useSplitPanel } from "../../app/page.tsx";
 import { bytes, count, duration, localTime } from "../../format.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
+import { Code } from "../../parts/code.tsx";
 import { Empty, Failure } from "../../parts/failure.tsx";
+import { Go } from "../../parts/go.tsx";
 import { More } from "../../parts/more.tsx";
-import { isBusy, RunStateBadge } from "../../parts/state.tsx";
+import { RunStateBadge } from "../../parts/state.tsx";
 import { Time } from "../../parts/time.tsx";
+import { tallyName } from "./names.ts";
+import { everyOfLists } from "./polling.ts";
+import { useAddress } from "./rangepicker.tsx";
 import { Tallies } from "./tallies.tsx";
-import type { TabProps } from "./task.tsx";
+import type { TabProps, WholeTask } from "./task.tsx";
 
 /** What a run was begun by, in words. */
 export function triggerName(trigger: string, text: Text): string {
@@ -31,18 +35,31 @@ export function triggerName(trigger: string, text: Text): string {
   }
 }
 
-/** Objects of an outcome or decision. */
-function of(run: RunPartsFragment, name: string): { objects: number; bytes: number } {
-  return run.outcomes.find((o) => o.name === name) ?? { objects: 0, bytes: 0 };
+/** Objects of an outcome, however they came to it: DONE:stream and DONE:server_side are both DONE. */
+export function ofOutcome(run: Pick<RunPartsFragment, "outcomes">, name: string): { objects: number; bytes: number } {
+  const sum = { objects: 0, bytes: 0 };
+  for (const o of run.outcomes) {
+    if (o.name.split(":")[0] !== name) continue;
+    sum.objects += o.objects;
+    sum.bytes += o.bytes;
+  }
+  return sum;
 }
 
 /** The runs of a task, the newest first. The one that is chosen shows beside the list. */
 export default function Runs(props: TabProps) {
   const text = useText();
-  const [chosen, setChosen] = useState<string>();
-  const list = useAskPages(RunsDocument, { id: props.task.id, first: 25 }, (a) => a.taskRuns, { every: isBusy(props.task) ? 3 : 15 });
+  const { task } = props;
+  const [address, change] = useAddress();
+  const chosen = address.get("run") ?? "";
+  const setChosen = (run: string | undefined) => change({ run });
+  const every = everyOfLists(task);
+  const list = useAskPages(RunsDocument, { id: task.id, first: 25 }, (a) => a.taskRuns, { every });
   const run = list.nodes.find((r) => r.id === chosen);
-  useSplitPanel(run && <RunPanel run={run} />);
+  // A link leads to runs that are further down the list than what is loaded.
+  const asked = useAsk(RunDocument, { id: task.id, runId: chosen }, { enabled: chosen !== "" && !run && !list.asked.isPending });
+  const shown = run ?? (chosen === "" ? undefined : asked.data?.taskRun);
+  useSplitPanel(shown && <RunPanel task={task} run={shown} />);
   if (list.asked.error && list.nodes.length === 0) return <Failure error={list.asked.error} onRetry={() => void list.asked.refetch()} />;
   const { language } = text;
   return (
@@ -52,6 +69,7 @@ export default function Runs(props: TabProps) {
       trackBy="id"
       loading={list.asked.isPending}
       loadingText={text("list.loading")}
+      wrapLines
       selectionType="single"
       selectedItems={run ? [run] : []}
       onSelectionChange={(e) => setChosen(e.detail.selectedItems[0]?.id)}
@@ -67,9 +85,9 @@ export default function Runs(props: TabProps) {
         { id: "trigger", header: text("task.run.why"), cell: (r) => triggerName(r.trigger, text) },
         { id: "took", header: text("task.run.took"), cell: (r) => took(r, text) },
         { id: "queued", header: text("task.run.queued"), cell: (r) => count(r.queued, language) },
-        { id: "copied", header: text("task.run.copied"), cell: (r) => count(of(r, "DONE").objects, language) },
-        { id: "bytes", header: text("task.run.bytes"), cell: (r) => bytes(of(r, "DONE").bytes, language) },
-        { id: "failed", header: text("task.run.failed"), cell: (r) => count(of(r, "FAILED").objects, language) },
+        { id: "copied", header: text("task.run.copied"), cell: (r) => count(ofOutcome(r, "DONE").objects, language) },
+        { id: "bytes", header: text("task.run.bytes"), cell: (r) => bytes(ofOutcome(r, "DONE").bytes, language) },
+        { id: "failed", header: text("task.run.failed"), cell: (r) => count(ofOutcome(r, "FAILED").objects, language) },
         { id: "proved", header: text("task.runs.proved"), cell: (r) => text(r.proved ? "task.yes" : "task.no") },
       ]}
       empty={<Empty title={text("task.runs.empty")} text={text("task.run.noneText")} />}
@@ -83,34 +101,20 @@ function took(run: RunPartsFragment, text: Text): string {
   return duration((Date.parse(run.finished) - Date.parse(run.started)) / 1000, text.language);
 }
 
-function RunPanel(props: { run: RunPartsFragment }) {
+function RunPanel(props: { task: WholeTask; run: RunPartsFragment }) {
   const text = useText();
-  const { run } = props;
-  const number = (n: number) => count(n, text.language);
+  const { task, run } = props;
   return (
     <SplitPanel header={text("task.runs.detail", { time: localTime(run.started, text.language) })}>
       <SpaceBetween size="l">
-        {run.error && <Box color="text-status-error">{run.error}</Box>}
-        <KeyValuePairs
-          columns={3}
-          minColumnWidth={160}
-          items={[
-            { label: text("task.runs.id"), value: run.id },
-            { label: text("task.run.finished"), value: <Time at={run.finished} /> },
-            { label: text("task.run.settled"), value: `${number(run.settled)} / ${number(run.queued)}` },
-            { label: text("task.runs.retries"), value: number(run.retries) },
-            { label: text("task.runs.throttles"), value: number(run.throttles) },
-            { label: text("task.runs.superseded"), value: number(run.superseded) },
-            { label: text("task.runs.deadLetters"), value: number(run.deadLetters) },
-            { label: text("task.runs.newer"), value: number(run.newer) },
-            { label: text("task.agreement.reasons"), value: number(run.named) },
-            {
-              label: text("task.runs.remaining"),
-              value: run.remaining.length === 0 ? "0" : run.remaining.map((r) => `${r.name}: ${number(r.count)}`).join(", "),
-            },
-            { label: text("task.runs.report"), value: <Report address={run.report} /> },
-          ]}
-        />
+        {run.error && (
+          <Alert type="error" header={text("task.run.error")}>
+            {run.error}
+          </Alert>
+        )}
+        <KeyValuePairs columns={3} minColumnWidth={160} items={facts(run, text)} />
+        {run.report && <Report address={run.report} />}
+        {run.errors.length > 0 && <Errors task={task} run={run} />}
         <Header variant="h3">{text("task.decisions")}</Header>
         <Tallies title={text("task.decisions.name")} all={run.decisions} />
         <Header variant="h3">{text("task.decisions.outcomes")}</Header>
@@ -120,9 +124,59 @@ function RunPanel(props: { run: RunPartsFragment }) {
   );
 }
 
-/** Where the report of a run went: a file on one machine, an object in a bucket. */
-function Report(props: { address: string | null }) {
+function facts(run: RunPartsFragment, text: Text) {
+  const number = (n: number) => count(n, text.language);
+  const remaining = run.remaining.map((r) => `${tallyName(r.name, text)}: ${number(r.count)}`).join(", ");
+  return [
+    { label: text("task.runs.id"), value: run.id },
+    { label: text("task.run.state"), value: <RunStateBadge state={run.state} /> },
+    { label: text("task.run.why"), value: triggerName(run.trigger, text) },
+    { label: text("task.run.started"), value: <Time at={run.started} /> },
+    { label: text("task.runs.found"), value: <Time at={run.found} /> },
+    { label: text("task.run.finished"), value: <Time at={run.finished} /> },
+    { label: text("task.runs.listed"), value: `${number(run.listedSource)} / ${number(run.listedDestination)}` },
+    { label: text("task.runs.settled"), value: `${number(run.settled)} / ${number(run.queued)}` },
+    { label: text("task.runs.proved"), value: text(run.proved ? "task.yes" : "task.no") },
+    { label: text("task.runs.retries"), value: number(run.retries) },
+    { label: text("task.runs.throttles"), value: number(run.throttles) },
+    { label: text("task.runs.superseded"), value: number(run.superseded) },
+    { label: text("task.runs.deadLetters"), value: number(run.deadLetters) },
+    { label: text("task.runs.newer"), value: number(run.newer) },
+    { label: text("task.agreement.reasons"), value: number(run.named) },
+    { label: text("task.runs.remaining"), value: remaining || number(0) },
+  ];
+}
+
+/** Failures of a run by class; each leads to the objects that still are so. */
+function Errors(props: { task: WholeTask; run: RunPartsFragment }) {
   const text = useText();
-  if (!props.address) return <>{text("value.none")}</>;
-  return <Box variant="code">{props.address}</Box>;
+  const { task, run } = props;
+  return (
+    <div>
+      <Header variant="h3">{text("task.runs.errors")}</Header>
+      <ul>
+        {run.errors.map((e) => (
+          <li key={e.name}>
+            <Go to={`/tasks/${task.id}/objects?class=${encodeURIComponent(e.name)}`}>{e.name}</Go>
+            {`: ${text("task.objects.count", { count: e.count })}`}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Where the report of a run went: a file on one machine, an object in a bucket, with the command that brings it. */
+function Report(props: { address: string }) {
+  const text = useText();
+  const { address } = props;
+  const inBucket = address.startsWith("s3://");
+  return (
+    <div>
+      <Header variant="h3" description={text(inBucket ? "task.runs.report.bucket" : "task.runs.report.file")}>
+        {text("task.runs.report")}
+      </Header>
+      <Code name={text("task.runs.report")} content={inBucket ? `aws s3 cp '${address}' .` : address} />
+    </div>
+  );
 }

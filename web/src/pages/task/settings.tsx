@@ -3,65 +3,66 @@ import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
 import Container from "@cloudscape-design/components/container";
 import CopyToClipboard from "@cloudscape-design/components/copy-to-clipboard";
-import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import Spinner from "@cloudscape-design/components/spinner";
+import Toggle from "@cloudscape-design/components/toggle";
+import { useState } from "react";
 import { useNavigate } from "react-router";
-import { type ParameterPartsFragment, PluginsDocument, PoliciesDocument, type PolicyPartsFragment } from "../../api/generated.ts";
+import { PoliciesDocument } from "../../api/generated.ts";
 import { useAbout, useAsk } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import { whyNot } from "../../parts/actions.ts";
+import { usePlugins, valueText } from "../../parts/contracts.ts";
 import { Failure } from "../../parts/failure.tsx";
+import { Policies } from "../../parts/policies.tsx";
+import { type Group, groupsOf, type Setting } from "./settings.ts";
 import type { TabProps, WholeTask } from "./task.tsx";
 
 /** All settings of a task, its stack, and what both ends have to allow. */
 export default function TaskSettings(props: TabProps) {
+  const text = useText();
   const { task } = props;
-  const plugins = useAsk(PluginsDocument, {});
-  if (plugins.error && !plugins.data) return <Failure error={plugins.error} onRetry={() => void plugins.refetch()} />;
-  const parameters = plugins.data?.plugins.find((p) => p.type === task.type)?.parameters ?? [];
+  const { plugins, error, retry } = usePlugins();
+  const [changedOnly, setChangedOnly] = useState(false);
+  if (error) return <Failure error={error} onRetry={retry} />;
+  if (!plugins) return <Spinner />;
+  const plugin = plugins.find((p) => p.type === task.type);
+  const groups = groupsOf({ type: task.type, parameters: plugin?.parameters ?? [] }, task.parameters);
+  const shown = groups.map((g) => ({ ...g, all: g.all.filter((s) => s.changed || !changedOnly) })).filter((g) => g.all.length > 0);
   return (
     <SpaceBetween size="l">
-      <General task={task} />
-      {groupsOf(parameters, task).map(({ group, all }) => (
-        <Group key={group} name={group} parameters={all} task={task} />
+      <General task={task} changedOnly={changedOnly} onChangedOnly={setChangedOnly} />
+      {shown.map((g) => (
+        <GroupOf key={g.name} group={g} name={g.known ? (plugin?.groupName(g.name) ?? g.name) : text("task.settings.unknown")} />
       ))}
-      <Policies task={task} />
+      <EndPolicies task={task} />
       <Stack task={task} />
     </SpaceBetween>
   );
 }
 
-/** The parameters that apply to a task, by group, in the contract's order. Those that no longer exist come last. */
-function groupsOf(parameters: ParameterPartsFragment[], task: WholeTask): { group: string; all: ParameterPartsFragment[] }[] {
-  const given = new Map(task.parameters.map((p) => [p.name, p.value]));
-  const value = (name: string) => given.get(name) ?? parameters.find((p) => p.name === name)?.default ?? "";
-  const groups = new Map<string, ParameterPartsFragment[]>();
-  for (const p of parameters) {
-    if (!p.when.every((c) => c.in.includes(value(c.parameter))) && !given.has(p.name)) continue;
-    groups.set(p.group, [...(groups.get(p.group) ?? []), p]);
-  }
-  return [...groups].map(([group, all]) => ({ group, all }));
-}
-
-function General(props: { task: WholeTask }) {
+function General(props: { task: WholeTask; changedOnly: boolean; onChangedOnly: (only: boolean) => void }) {
   const text = useText();
   const navigate = useNavigate();
   const { role } = useAbout().caller;
   const { task } = props;
   const why = whyNot("edit", task, role, text);
+  const actions = (
+    <SpaceBetween direction="horizontal" size="s" alignItems="center">
+      <Toggle checked={props.changedOnly} onChange={(e) => props.onChangedOnly(e.detail.checked)}>
+        {text("task.settings.changedOnly")}
+      </Toggle>
+      <Button disabled={why !== undefined} disabledReason={why} onClick={() => void navigate(`/tasks/${task.id}/edit`)}>
+        {text("task.settings.edit")}
+      </Button>
+    </SpaceBetween>
+  );
   return (
     <Container
       header={
-        <Header
-          variant="h2"
-          actions={
-            <Button disabled={why !== undefined} disabledReason={why} onClick={() => void navigate(`/tasks/${task.id}/edit`)}>
-              {text("task.settings.edit")}
-            </Button>
-          }
-        >
+        <Header variant="h2" actions={actions}>
           {text("task.settings.general")}
         </Header>
       }
@@ -82,73 +83,49 @@ function General(props: { task: WholeTask }) {
   );
 }
 
-function Group(props: { name: string; parameters: ParameterPartsFragment[]; task: WholeTask }) {
-  const given = new Map(props.task.parameters.map((p) => [p.name, p.value]));
+function GroupOf(props: { name: string; group: Group }) {
   return (
     <Container header={<Header variant="h2">{props.name}</Header>}>
       <KeyValuePairs
         columns={3}
         minColumnWidth={200}
-        items={props.parameters.map((p) => ({ label: p.label, value: <Value parameter={p} given={given.get(p.name)} /> }))}
+        items={props.group.all.map((s) => ({ label: s.parameter?.label ?? s.name, value: <Value setting={s} /> }))}
       />
     </Container>
   );
 }
 
-/** The value of a parameter; one that was given and differs from the default is marked. */
-function Value(props: { parameter: ParameterPartsFragment; given: string | undefined }) {
+/** The value of a parameter; one that differs from the default is marked. */
+function Value(props: { setting: Setting }) {
   const text = useText();
-  const { parameter, given } = props;
-  const byDefault = parameter.default ?? "";
-  const value = given ?? byDefault;
-  const shown = value === "" ? <Box color="text-body-secondary">{text("task.settings.empty")}</Box> : value;
-  if (given === undefined || given === byDefault || parameter.required) return shown;
+  const { parameter, value, byDefault, changed } = props.setting;
+  const words = (v: string) => (v === "" ? text("task.settings.empty") : parameter ? valueText(parameter, v, text) : v);
+  if (!changed || parameter?.required)
+    return value === "" ? <Box color="text-body-secondary">{words(value)}</Box> : <span className="value">{words(value)}</span>;
   return (
     <SpaceBetween size="xxs">
       <div>
-        {value === "" ? text("task.settings.empty") : value} <Badge color="blue">{text("task.settings.changed")}</Badge>
+        <span className="value">{words(value)}</span> <Badge color="blue">{text("task.settings.changed")}</Badge>
       </div>
-      <Box fontSize="body-s" color="text-body-secondary">
-        {text("task.settings.default", { value: byDefault === "" ? text("task.settings.empty") : byDefault })}
-      </Box>
+      {parameter && (
+        <Box fontSize="body-s" color="text-body-secondary">
+          {text("task.settings.default", { value: words(byDefault) })}
+        </Box>
+      )}
     </SpaceBetween>
   );
 }
 
-function Policies(props: { task: WholeTask }) {
+function EndPolicies(props: { task: WholeTask }) {
   const text = useText();
   const asked = useAsk(PoliciesDocument, { id: props.task.id });
   const policies = asked.data?.taskPolicies;
   return (
     <Container header={<Header variant="h2">{text("task.settings.policies")}</Header>}>
       {asked.error && !policies && <Failure error={asked.error} onRetry={() => void asked.refetch()} />}
-      {policies?.length === 0 && text("task.settings.noPolicies")}
-      <SpaceBetween size="s">
-        {policies?.map((p) => (
-          <PolicyOf key={p.end + p.kind + p.attachTo} policy={p} />
-        ))}
-      </SpaceBetween>
+      {asked.isPending && <Spinner />}
+      {policies && <Policies policies={policies} open={false} />}
     </Container>
-  );
-}
-
-/** One thing that an owner of an end has to allow, to be copied. */
-function PolicyOf(props: { policy: PolicyPartsFragment }) {
-  const text = useText();
-  const { end, kind, attachTo, document, text: words } = props.policy;
-  const content = document ?? words ?? "";
-  return (
-    <ExpandableSection headerText={text("task.settings.policy.attach", { end, kind, to: attachTo })}>
-      <SpaceBetween size="xs">
-        <CopyToClipboard
-          textToCopy={content}
-          copyButtonText={text("action.copy")}
-          copySuccessText={text("action.copied")}
-          copyErrorText={text("action.notCopied")}
-        />
-        <Box variant={document ? "pre" : "p"}>{content}</Box>
-      </SpaceBetween>
-    </ExpandableSection>
   );
 }
 
@@ -160,11 +137,26 @@ function Stack(props: { task: WholeTask }) {
       <KeyValuePairs
         columns={2}
         items={[
-          { label: text("task.settings.stackName"), value: stack.name },
-          { label: text("task.settings.stackId"), value: stack.id ?? text("value.none") },
-          ...stack.outputs.map((o) => ({ label: o.name, value: o.value })),
+          { label: text("task.settings.stackName"), value: <Copied value={stack.name} /> },
+          { label: text("task.settings.stackId"), value: stack.id ? <Copied value={stack.id} /> : text("value.none") },
+          ...stack.outputs.map((o) => ({ label: o.name, value: <Copied value={o.value} /> })),
         ]}
       />
     </Container>
+  );
+}
+
+/** A name that is used elsewhere, to be copied. */
+function Copied(props: { value: string }) {
+  const text = useText();
+  if (props.value === "") return <>{text("value.none")}</>;
+  return (
+    <CopyToClipboard
+      variant="inline"
+      textToCopy={props.value}
+      copyButtonAriaLabel={text("code.copy", { name: props.value })}
+      copySuccessText={text("action.copied")}
+      copyErrorText={text("action.notCopied")}
+    />
   );
 }

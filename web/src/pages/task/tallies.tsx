@@ -3,8 +3,9 @@ import type { RunPartsFragment } from "../../api/generated.ts";
 import { bytes, count } from "../../format.ts";
 import { useText } from "../../i18n/text.tsx";
 import { Empty } from "../../parts/failure.tsx";
+import { tallyName } from "./names.ts";
 
-/** Numbers of objects with their bytes, by name. The names are the engine's own: they stand in reports, logs and metrics, too. */
+/** Numbers of objects with their bytes, by what was decided or what became of them. */
 export function Tallies(props: { title: string; all: RunPartsFragment["decisions"] }) {
   const text = useText();
   return (
@@ -12,12 +13,13 @@ export function Tallies(props: { title: string; all: RunPartsFragment["decisions
       variant="embedded"
       items={props.all}
       trackBy="name"
+      wrapLines
       columnDefinitions={[
-        { id: "name", header: props.title, cell: (t) => t.name, isRowHeader: true },
+        { id: "name", header: props.title, cell: (t) => tallyName(t.name, text), isRowHeader: true },
         { id: "objects", header: text("task.decisions.objects"), cell: (t) => count(t.objects, text.language) },
         { id: "bytes", header: text("task.decisions.bytes"), cell: (t) => bytes(t.bytes, text.language) },
       ]}
-      empty={<Empty title={text("value.none")} />}
+      empty={<Empty title={text("task.decisions.none")} />}
     />
   );
 }

@@ -5,6 +5,7 @@ import Container from "@cloudscape-design/components/container";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
+import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Tabs from "@cloudscape-design/components/tabs";
 import { type ComponentType, lazy, Suspense } from "react";
 import { useNavigate, useParams } from "react-router";
@@ -17,10 +18,12 @@ import { type Action, actions, whyNot } from "../../parts/actions.ts";
 import { exportItems, isExport, useExport } from "../../parts/export.ts";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { InfoLink } from "../../parts/info.tsx";
-import { HealthBadge, isBusy, TaskStateBadge } from "../../parts/state.tsx";
+import { HealthBadge, TaskStateBadge } from "../../parts/state.tsx";
 import { useTaskActions } from "../../parts/taskactions.tsx";
 import { Time } from "../../parts/time.tsx";
+import { useUpgrade } from "../../parts/upgrade.tsx";
 import { scheduleOf } from "../tasks/columns.tsx";
+import { everyOf } from "./polling.ts";
 
 /** A task with all that is known of it. */
 export type WholeTask = TaskQuery["task"];
@@ -47,15 +50,14 @@ const names = ["overview", "examine", "runs", "objects", "monitoring", "logs", "
 export function Task() {
   const text = useText();
   const { id = "", tab = "" } = useParams();
-  const asked = useAsk(TaskDocument, { id }, { keep: true, every: 5 });
+  const asked = useAsk(TaskDocument, { id });
   const task = asked.data?.task;
-  const busy = task !== undefined && isBusy(task);
-  // Twice as often while something is under way; both ask for the same and share the answer.
-  useAsk(TaskDocument, { id }, { keep: true, every: 2, enabled: busy });
+  // How often it is asked for depends on the answer; both ask for the same and share it.
+  useAsk(TaskDocument, { id }, { every: task ? everyOf(task) : false, enabled: task !== undefined });
   usePage({ title: task?.name ?? text("task.loading"), crumbs: [{ text: text("nav.tasks"), href: "/tasks" }], help: "task" });
   if (asked.error?.code === "NOT_FOUND") return <Gone />;
   if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
-  if (!task) return <>{text("task.loading")}</>;
+  if (!task) return <StatusIndicator type="loading">{text("task.loading")}</StatusIndicator>;
   return <Found task={task} tab={tab} onRefresh={() => void asked.refetch()} />;
 }
 
@@ -87,7 +89,11 @@ function Found(props: { task: WholeTask; tab: string; onRefresh: () => void }) {
           return {
             id: name,
             label: text(`task.tab.${name}`),
-            content: <Suspense fallback={text("start.loading")}>{Tab && <Tab task={task} />}</Suspense>,
+            content: (
+              <Suspense fallback={<StatusIndicator type="loading">{text("start.loading")}</StatusIndicator>}>
+                {Tab && <Tab task={task} />}
+              </Suspense>
+            ),
           };
         })}
       />
@@ -154,12 +160,33 @@ function Notes(props: { task: WholeTask }) {
           {task.nextStep && text("error.next", { next: task.nextStep })}
         </Alert>
       )}
+      {task.upgradeTo && !operation && <Newer task={task} version={task.upgradeTo} />}
       {operation && (
         <Alert type="info">
           {text(`task.underWay.${operation.kind}`, { name: operation.by, time: localTime(operation.begun, text.language) })}
         </Alert>
       )}
     </>
+  );
+}
+
+/** Says that the hub has a newer plugin than the task, and brings it up. */
+function Newer(props: { task: WholeTask; version: string }) {
+  const text = useText();
+  const { role } = useAbout().caller;
+  const upgrade = useUpgrade();
+  const { task, version } = props;
+  const why = whyNot("edit", task, role, text);
+  const button = (
+    <Button disabled={why !== undefined} disabledReason={why} loading={upgrade.busy !== undefined} onClick={() => upgrade.ask(task)}>
+      {text("settings.upgrade")}
+    </Button>
+  );
+  return (
+    <Alert type="info" action={button}>
+      {text("task.newer", { version })}
+      {upgrade.dialog}
+    </Alert>
   );
 }
 
@@ -184,7 +211,7 @@ function Facts(props: { task: WholeTask }) {
           },
           {
             label: text("task.version"),
-            value: task.upgradeTo ? `${task.pluginVersion} (${text("task.newer", { version: task.upgradeTo })})` : task.pluginVersion,
+            value: task.pluginVersion,
           },
         ]}
       />
