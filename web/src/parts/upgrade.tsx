@@ -43,5 +43,5 @@ export function useUpgrade(): Upgrade {
       }}
     />
   );
-  return { ask: setAsked, busy: tell.isPending ? tell.variables?.input.id : undefined, dialog };
+  return { ask: setAsked, busy: tell.isPending ? String(tell.variables?.input.id) : undefined, dialog };
 }

@@ -22,9 +22,9 @@ test("settings are in the contract's groups and order, with what was changed", (
 });
 
 test("what does not apply is left out, unless somebody gave it", () => {
-  expect(of({ srcType: "Amazon_S3" }).find("srcEndpoint")).toBeUndefined();
-  expect(of({ srcType: "Amazon_S3", srcEndpoint: "https://e" }).find("srcEndpoint")).toMatchObject({ changed: true });
-  expect(of({ srcType: "S3_Compatible" }).find("srcEndpoint")).toMatchObject({ changed: false, value: "" });
+  expect(of({ srcType: "S3_Compatible" }).find("srcRoleArn")).toBeUndefined();
+  expect(of({ srcType: "S3_Compatible", srcRoleArn: "arn:x" }).find("srcRoleArn")).toMatchObject({ changed: true });
+  expect(of({ srcType: "Amazon_S3" }).find("srcRoleArn")).toMatchObject({ changed: false, value: "" });
 });
 
 test("defaults that follow other values are no changes", () => {
