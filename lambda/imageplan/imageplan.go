@@ -35,6 +35,13 @@ type Batch struct {
 type Comparison struct {
 	Totals  run.FinderTotals // images as objects
 	Batches []Batch          // everything that differs
+	Absent  []Absent         // what a list names and the source does not have
+}
+
+// Absent is an image that a list names and the source does not have. It is a failure of the run, and no work.
+type Absent struct {
+	Image
+	Class, Message string // of the error
 }
 
 // Registries are both ends of the task.
@@ -244,6 +251,9 @@ func (h *Handler) plan(ctx context.Context, e Event) (Planned, error) {
 			return end, err
 		}
 	}
+	if err := h.missing(ctx, e.Run, c.Absent); err != nil {
+		return end, err
+	}
 	p, err := h.write(ctx, e.Run, c)
 	if err != nil {
 		return end, err
@@ -358,6 +368,17 @@ func (h *Handler) chosen(ctx context.Context, c Comparison, ask Ask) (Comparison
 	return kept, nil
 }
 
+// missing records what the source does not have.
+func (h *Handler) missing(ctx context.Context, runID string, all []Absent) error {
+	for _, a := range all {
+		o := Outcome{Run: runID, Status: Failed, ErrorClass: a.Class, ErrorMessage: a.Message}
+		if err := h.Records.PutOutcome(ctx, a.Image, o, h.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // write puts the batches, then the list of their keys and of their images, into the bucket.
 func (h *Handler) write(ctx context.Context, runID string, c Comparison) (Planned, error) {
 	p := Planned{Verdict: Close, Run: runID, Batches: len(c.Batches)}
@@ -370,7 +391,11 @@ func (h *Handler) write(ctx context.Context, runID string, c Comparison) (Planne
 			return p, err
 		}
 	}
-	if p.Images = len(images); p.Images == 0 {
+	p.Images = len(images)
+	for _, a := range c.Absent {
+		images = append(images, a.Image) // so that closing counts it
+	}
+	if len(images) == 0 {
 		return p, nil
 	}
 	for key, content := range map[string]any{listKey(runID): keys, imagesKey(runID): images} {
@@ -382,6 +407,8 @@ func (h *Handler) write(ctx context.Context, runID string, c Comparison) (Planne
 			return p, err
 		}
 	}
-	p.Verdict, p.List = Copy, listKey(runID)
+	if p.Batches > 0 {
+		p.Verdict, p.List = Copy, listKey(runID)
+	}
 	return p, nil
 }

@@ -39,6 +39,7 @@ type registries struct {
 	perBatch            int
 	running, most       int
 	refuses             error // of a comparison
+	absent              []imageplan.Absent
 }
 
 func newRegistries(images, perBatch int) *registries {
@@ -58,7 +59,7 @@ func (r *registries) Compare(context.Context) (imageplan.Comparison, error) {
 	if r.refuses != nil {
 		return imageplan.Comparison{}, r.refuses
 	}
-	c := imageplan.Comparison{Totals: run.FinderTotals{ListedSource: int64(len(r.source)), ListedDestination: int64(len(r.destination)), Decisions: map[string]run.Tally{}}}
+	c := imageplan.Comparison{Totals: run.FinderTotals{ListedSource: int64(len(r.source)), ListedDestination: int64(len(r.destination)), Decisions: map[string]run.Tally{}}, Absent: r.absent}
 	order := func(a, b imageplan.Image) int { return strings.Compare(a.Name+":"+a.Tag, b.Name+":"+b.Tag) }
 	var differ []imageplan.Image
 	for _, i := range slices.SortedFunc(maps.Keys(r.source), order) {
@@ -277,6 +278,61 @@ func TestRunWithNothingToDo(t *testing.T) {
 	s.Until("run-1", "SUCCEEDED")
 	if got := s.run(t, "run-1"); got.State != run.Done || !got.Proved || len(r.tries) != 0 || len(s.notices()) != 0 {
 		t.Errorf("%+v, tries %v", got, r.tries)
+	}
+}
+
+// What a list names and the source does not have is a failure with its reason, and no task is started for it.
+func TestRunWithAnImageThatIsMissing(t *testing.T) {
+	r := newRegistries(10, 5)
+	maps.Copy(r.destination, r.source)
+	gone := imageplan.Image{Name: "team/app-000", Tag: "latest"}
+	r.absent = []imageplan.Absent{{Image: gone, Class: "not_found", Message: "the source has no such image"}}
+	s := newImages(t, "images-missing", r)
+	s.Start("run-1", `{"trigger":"schedule"}`)
+	s.Until("run-1", "SUCCEEDED")
+	counters, err := s.runs.Counters(t.Context(), "run-1")
+	must(t, err)
+	if got := s.run(t, "run-1"); got.State != run.Done || got.Finder.Queued != 0 || run.Total(counters).Errors["not_found"] != 1 || len(r.tries) != 0 || r.records[gone].Run != "run-1" {
+		t.Errorf("%+v, %+v, tries %v", got, counters, r.tries)
+	}
+	if notices := s.notices(); len(notices) != 1 || !strings.Contains(notices[0], "team/app-000 latest: not_found") {
+		t.Errorf("notices %q", notices)
+	}
+}
+
+// A retry copies the failed images that it asks for, and leaves the others to the next run. A plan copies nothing, a check looks;
+// both are answered under the id of their request, and neither is a run.
+func TestRetryPlanAndCheck(t *testing.T) {
+	r := newRegistries(3, 1)
+	image := func(n int) imageplan.Image {
+		return imageplan.Image{Name: "team/app-000", Tag: fmt.Sprintf("v%05d", n)}
+	}
+	for n, class := range []string{"network", "manifest"} {
+		r.records[image(n)] = imageplan.Outcome{Run: "before", Status: imageplan.Failed, ErrorClass: class}
+	}
+	s := newImages(t, "images-asked", r)
+	s.Start("plan-1", `{"mode":"plan","request":"ask-1"}`)
+	s.Until("plan-1", "SUCCEEDED")
+	s.Start("check-1", `{"mode":"check","request":"ask-2"}`)
+	s.Until("check-1", "SUCCEEDED")
+	if latest, err := s.runs.Latest(t.Context(), 10); err != nil || len(latest) != 0 || len(r.tries) != 0 {
+		t.Errorf("runs %v, %v, tries %v", latest, err, r.tries)
+	}
+	for request, want := range map[string]string{"ask-1": `"queued":3`, "ask-2": `"right":"list"`} {
+		if doc, err := s.runs.Answer(t.Context(), request); err != nil || !strings.Contains(string(doc), want) || !strings.Contains(string(doc), `"state":"DONE"`) {
+			t.Errorf("%s: %s, %v", request, doc, err)
+		}
+	}
+	s.Start("again-1", `{"trigger":"retry","class":"network"}`)
+	s.Until("again-1", "SUCCEEDED")
+	if got := s.run(t, "again-1"); got.State != run.Done || got.Finder.Queued != 1 || got.Newer != 2 || r.destination[image(0)] == "" || len(r.destination) != 1 {
+		t.Errorf("%+v, destination %v", got, r.destination)
+	}
+	must(t, s.runs.SetPaused(t.Context(), true, time.Now()))
+	s.Start("tick", `{"trigger":"schedule"}`)
+	s.Until("tick", "SUCCEEDED")
+	if _, err := s.runs.Get(t.Context(), "tick"); !errors.Is(err, run.ErrNotFound) || len(r.destination) != 1 {
+		t.Errorf("a paused task makes runs: %v", err)
 	}
 }
 
