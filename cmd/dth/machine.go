@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go/logging"
@@ -14,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/local"
 	"github.com/datatransferhub/dth/lambda/local/localsqlite"
 	"github.com/datatransferhub/dth/worker/closing"
+	"github.com/datatransferhub/dth/worker/ledger/ledgersqlite"
 	"github.com/datatransferhub/dth/worker/preflight"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
@@ -56,12 +58,31 @@ func (m *machine) open(ctx context.Context, t local.Task) (local.Parts, error) {
 	return local.Parts{
 		Source: e.source, Destination: e.destination, PrefixFile: e.prefixFile(), Queue: r.queue, DeadLetters: r.queue.DeadLetters(),
 		Ledger: r.ledger, Runs: r.runs, Uploads: r.uploads, Position: position, Shared: e.destination.Shares(e.source),
-		Report: m.report(t.Name),
+		Report: m.report(t.Name), Tidy: tidy(r.ledger, t.KeepRecords),
 		Close: func() {
 			e.close()
 			_ = r.queue.Close() // its statements; the database stays
 		},
 	}, nil
+}
+
+// tidy removes records of the ledger that are older than they are kept, once a day: it looks at all of them. 0: all are kept.
+func tidy(l *ledgersqlite.Ledger, keep time.Duration) func(context.Context) error {
+	if keep == 0 {
+		return nil
+	}
+	var last time.Time
+	return func(ctx context.Context) error {
+		now := time.Now()
+		if now.Sub(last) < 24*time.Hour {
+			return nil
+		}
+		_, err := l.Expire(ctx, now.Add(-keep))
+		if err == nil {
+			last = now
+		}
+		return err
+	}
 }
 
 // report writes a report for each run that left something to be named.

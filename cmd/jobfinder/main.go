@@ -244,6 +244,7 @@ func (p *program) openRecords(ctx context.Context, cfg aws.Config) error {
 	if p.ledger, err = ledgeraws.Open(ctx, cfg, p.cfg.LedgerTable, retry.Policy{}); err != nil {
 		return err
 	}
+	p.ledger.Keep(s3.KeepRecords(p.cfg.Values))
 	p.runs = runaws.Open(cfg, p.cfg.RunTable, retry.Policy{})
 	p.uploads = multipartaws.Open(cfg, p.cfg.RunTable, retry.Policy{})
 	return nil

@@ -158,6 +158,7 @@ func work(ctx context.Context, reference string, p options, to io.Writer) error 
 		return command.UsageError(err)
 	}
 	defer ledger.Close()
+	ledger.Keep(s3.KeepRecords(cfg.Values))
 	log := slog.New(slog.NewJSONHandler(to, nil)).With("stack", cfg.StackName, "worker", p.name)
 	out, closeMetrics, err := seeing.OpenMetrics(p.metrics, to)
 	if err != nil {

@@ -53,7 +53,9 @@ type Parts struct {
 	Position Position
 	// Report opens run reports; nil: none are written.
 	Report func(runID string) (closing.Report, error)
-	Close  func()
+	// Tidy removes records that are kept no longer; nil: all are kept. It is called when a run is closed.
+	Tidy  func(ctx context.Context) error
+	Close func()
 }
 
 // Stack is one task at work.
@@ -379,6 +381,11 @@ func (s *Stack) close(ctx context.Context) (closed string, idle bool, err error)
 	}
 	if s.OnClosed != nil {
 		s.OnClosed(s.Task.Name, r, counters)
+	}
+	if s.Tidy != nil {
+		if err := s.Tidy(ctx); err != nil {
+			s.Log.Warn("old records stay; the end of the next run removes them", "error", err)
+		}
 	}
 	return r.ID, true, nil
 }

@@ -32,6 +32,8 @@ type Task struct {
 
 	Job   *job.Job       `yaml:"-"`
 	Ticks *cron.Schedule `yaml:"-"` // nil: once
+	// KeepRecords is how long records of objects are kept; 0: for ever.
+	KeepRecords time.Duration `yaml:"-"`
 }
 
 // Feed says where the events of a task come from, when its parameter srcEvent asks for some.
@@ -138,7 +140,7 @@ func (t *Task) check() (errs contract.Errors) {
 	if len(errs) > 0 {
 		return errs
 	}
-	t.Job = s3.FromValues(values)
+	t.Job, t.KeepRecords = s3.FromValues(values), s3.KeepRecords(values)
 	t.Job.Source.Access.Profile, t.Job.Destination.Access.Profile = t.SrcProfile, t.DstProfile
 	if t.Events.File != "" && t.Job.Events == job.EventsNone {
 		refuse("events.file", t.Events.File, "the parameter srcEvent is No; allowed with events are Create and CreateAndDelete")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/worker/job"
@@ -103,6 +104,15 @@ func programs() *contract.Contract {
 		}
 	}
 	return withLists(c)
+}
+
+// leastKept is the fewest days for which records of the ledger are kept: a message may be that old, and what came to its object
+// after it has to be known.
+const leastKept = 15
+
+// KeepRecords is how long records of the ledger are kept after they were finished; 0: for ever.
+func KeepRecords(v contract.Values) time.Duration {
+	return time.Duration(v.Integer("ledgerTtlDays")) * 24 * time.Hour
 }
 
 // GroupMachine holds what only tasks on one machine have.

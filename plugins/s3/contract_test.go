@@ -143,6 +143,7 @@ func TestRefused(t *testing.T) {
 		{"maxCapacity", "whole number", []string{"maxCapacity", "20%"}},
 		{"minCapacity", "0 to 1000", []string{"minCapacity", "-1"}},
 		{"startPaused", "true or false", []string{"startPaused", "maybe"}},
+		{"ledgerTtlDays", "15 to 3650", []string{"ledgerTtlDays", "14"}},
 		{"ledgerTtlDays", "0 to 3650", []string{"ledgerTtlDays", "3651"}},
 		{"srcPrefixListBucket", "srcPrefixsListFile", []string{"srcPrefixListBucket", "lists"}},
 		{"stripSrcPrefix", "prefix list", []string{"srcPrefixList", "a", "stripSrcPrefix", "true"}},

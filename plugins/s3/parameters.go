@@ -263,7 +263,7 @@ func housekeeping() []contract.Parameter {
 			Allowed: []string{"1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827", "3653"},
 			Group:   GroupHousekeeping, OnUpdate: contract.Nothing,
 		},
-		{Name: "ledgerTtlDays", Label: "Keep ledger records for", Help: "Days; 0 keeps them for ever.", Type: contract.Integer, Default: "0", Max: 3650, Group: GroupHousekeeping, OnUpdate: contract.Nothing},
+		{Name: "ledgerTtlDays", Label: "Keep ledger records for", Help: "Days after an object was done, failed or deleted, 15 or more; 0 keeps its record for ever.", Type: contract.Integer, Default: "0", Max: 3650, Group: GroupHousekeeping, OnUpdate: contract.Nothing},
 		{
 			Name: ParameterStartPaused, Label: "Begin paused", Help: "No first pass, no schedule and no workers, until the task is resumed. A hub sets this itself.", Type: contract.Bool, Default: "false",
 			Group: GroupHousekeeping, OnUpdate: contract.Nothing,

@@ -16,7 +16,7 @@ import (
 // rules are the checks between parameters.
 func rules() []contract.Rule {
 	return []contract.Rule{
-		endpoints, buckets, identities, prefixes, listObjects, patterns, bounds, deleting, serverSide, intoItself, otherStores, capacities,
+		endpoints, buckets, identities, prefixes, listObjects, patterns, bounds, deleting, serverSide, intoItself, otherStores, capacities, keeping,
 	}
 }
 
@@ -222,6 +222,14 @@ func capacities(v contract.Values) []contract.FieldError {
 		return refuse(v, "minCapacity", "this is more than maxCapacity %d", high)
 	case start < low || start > high:
 		return refuse(v, "desiredCapacity", "allowed: minCapacity %d to maxCapacity %d", low, high)
+	}
+	return nil
+}
+
+// keeping refuses to forget what messages that still wait may be about.
+func keeping(v contract.Values) []contract.FieldError {
+	if days := v.Integer("ledgerTtlDays"); days > 0 && days < leastKept {
+		return refuse(v, "ledgerTtlDays", "allowed are 0, which keeps records for ever, and %d to 3650: messages of an object may be up to 14 days old", leastKept)
 	}
 	return nil
 }

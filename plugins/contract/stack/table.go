@@ -26,6 +26,9 @@ func Table(s *kit.Stack, id string, form table.Form) awsdynamodb.CfnTable {
 			PointInTimeRecoveryEnabled: new(true),
 		},
 	}
+	if form.Expires != "" {
+		props.TimeToLiveSpecification = &awsdynamodb.CfnTable_TimeToLiveSpecificationProperty{AttributeName: &form.Expires, Enabled: new(true)}
+	}
 	if len(indexes) > 0 {
 		props.GlobalSecondaryIndexes = &indexes
 	}

@@ -6,6 +6,7 @@ type Form struct {
 	Attributes []Attribute // that are part of a key
 	Key        []Key
 	Indexes    []Index
+	Expires    string // attribute with the second since 1970 from which on DynamoDB removes an item; "": none is removed
 }
 
 // Attribute has a type of DynamoDB: S, N or B.

@@ -23,7 +23,7 @@ func Records() table.Form {
 // Runs is the table of runs.
 func Runs() table.Form {
 	in := runaws.TableInput("")
-	t := table.Form{}
+	t := table.Form{Expires: runaws.Expires}
 	for _, a := range in.AttributeDefinitions {
 		t.Attributes = append(t.Attributes, table.Attribute{Name: *a.AttributeName, Type: string(a.AttributeType)})
 	}

@@ -23,7 +23,7 @@ type (
 // Ledger is the table with one record for each object.
 func Ledger() Table {
 	in := ledgeraws.TableInput("")
-	t := Table{}
+	t := Table{Expires: ledgeraws.Expires}
 	for _, a := range in.AttributeDefinitions {
 		t.Attributes = append(t.Attributes, Attribute{Name: *a.AttributeName, Type: string(a.AttributeType)})
 	}
@@ -43,7 +43,7 @@ func Ledger() Table {
 // Runs is the table of runs, uploads and parts.
 func Runs() Table {
 	in := runaws.TableInput("")
-	t := Table{}
+	t := Table{Expires: runaws.Expires}
 	for _, a := range in.AttributeDefinitions {
 		t.Attributes = append(t.Attributes, Attribute{Name: *a.AttributeName, Type: string(a.AttributeType)})
 	}

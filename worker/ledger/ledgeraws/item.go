@@ -25,8 +25,9 @@ type item struct {
 
 const timeForm = "2006-01-02T15:04:05.000Z07:00"
 
-// appendItem appends a record as a DynamoDB item. Empty attributes are left out, but for those of the revision.
-func appendItem(b []byte, r *ledger.Record) []byte {
+// appendItem appends a record as a DynamoDB item. Empty attributes are left out, but for those of the revision. A
+// record that is kept for a time has the end of it.
+func appendItem(b []byte, r *ledger.Record, keep time.Duration) []byte {
 	b = wireaws.AppendString(append(b, `{"ObjectKey":{"S":`...), r.Key)
 	b = append(wireaws.AppendString(append(b, `},"Worker":{"S":`...), r.Worker), '}')
 	b = append(strconv.AppendInt(append(b, `,"Seq":{"N":"`...), r.Seq, 10), `"}`...)
@@ -45,6 +46,9 @@ func appendItem(b []byte, r *ledger.Record) []byte {
 	b = appendTime(b, `,"StartedAt":{"S":"`, r.StartedAt)
 	b = appendTime(b, `,"FinishedAt":{"S":"`, r.FinishedAt)
 	b = appendNumber(b, `,"Bytes":{"N":"`, r.Bytes)
+	if keep > 0 && !r.FinishedAt.IsZero() {
+		b = appendNumber(b, `,"`+Expires+`":{"N":"`, r.FinishedAt.Add(keep).Unix())
+	}
 	if len(r.Before) > 0 {
 		before, _ := json.Marshal(r.Before) // texts and numbers
 		b = appendText(b, `,"Before":{"S":`, string(before))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -39,6 +40,7 @@ type Ledger struct {
 	name  []byte // the table's name as JSON
 	wire  *wireaws.Client
 	retry retry.Policy
+	keep  time.Duration // records after their end; 0: for ever
 }
 
 var _ ledger.Ledger = (*Ledger)(nil)
@@ -66,6 +68,13 @@ func Open(ctx context.Context, cfg aws.Config, table string, policy retry.Policy
 		}),
 	}, nil
 }
+
+// Expires is the attribute with the second since 1970 from which on DynamoDB may remove a record.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+const Expires = "Expires"
+
+// Keep has records written from now on expire so long after they were finished; 0: never. It is called before the ledger is used.
+func (l *Ledger) Keep(d time.Duration) { l.keep = d }
 
 // Close closes idle connections.
 func (l *Ledger) Close() { l.wire.Close() }
@@ -110,7 +119,7 @@ func (l *Ledger) Put(ctx context.Context, record ledger.Record, expect *ledger.R
 func (l *Ledger) putOnce(ctx context.Context, record *ledger.Record, on *ledger.Revision) (replaced, stored *ledger.Record, err error) {
 	b := append(make([]byte, 0, 1280+len(record.Key)), `{"TableName":`...)
 	b = append(append(b, l.name...), `,"ReturnValues":"ALL_OLD","ReturnValuesOnConditionCheckFailure":"ALL_OLD","Item":`...)
-	b = appendItem(b, record)
+	b = appendItem(b, record, l.keep)
 	b = append(appendCondition(b, on, record), '}')
 	answer, err := l.wire.Do(ctx, wireaws.Call{Op: "PutItem", On: l.table, Body: b})
 	if failure.Is(err, failure.Conflict) {

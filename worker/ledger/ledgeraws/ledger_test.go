@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datatransferhub/dth/worker/failure"
@@ -254,5 +255,37 @@ func TestConflictIsNotRepeated(t *testing.T) {
 	}), name)
 	if _, err := l.Put(t.Context(), record("k", 1), &ledger.Revision{Worker: "x", Seq: 9}); !errors.Is(err, ledger.ErrConflict) || calls != 1 {
 		t.Errorf("after %d calls: %v", calls, err)
+	}
+}
+
+// A record that is kept for a time says when it ends; one that is not finished, or kept for ever, has no end.
+func TestRecordsExpire(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	name := table(t, cfg)
+	finished := time.Unix(1_800_000_000, 0).UTC()
+	for key, keep := range map[string]time.Duration{"kept": 0, "ends": 15 * 24 * time.Hour, "open": 15 * 24 * time.Hour} {
+		l := open(t, cfg, name)
+		l.Keep(keep)
+		r := record(key, 1)
+		if key != "open" {
+			r.FinishedAt = finished
+		}
+		if _, err := l.Put(t.Context(), r, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := dynamodb.NewFromConfig(cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: &name})
+	if err != nil || len(all.Items) != 3 {
+		t.Fatalf("%d records, %v", len(all.Items), err)
+	}
+	for _, item := range all.Items {
+		key := item["ObjectKey"].(*types.AttributeValueMemberS).Value
+		end, expires := item[ledgeraws.Expires].(*types.AttributeValueMemberN)
+		if expires != (key == "ends") || expires && end.Value != fmt.Sprint(finished.Add(15*24*time.Hour).Unix()) {
+			t.Errorf("record of %s: %v", key, item)
+		}
+	}
+	if got, err := open(t, cfg, name).Get(t.Context(), []string{"ends"}); err != nil || !got["ends"].FinishedAt.Equal(finished) {
+		t.Errorf("the record is read as %v, %v", got, err)
 	}
 }

@@ -62,6 +62,15 @@ func Open(ctx context.Context, db *sql.DB, task string) (*Ledger, error) {
 	return l, nil
 }
 
+// Expire removes the records that were finished before a time, and returns how many there were.
+func (l *Ledger) Expire(ctx context.Context, before time.Time) (int64, error) {
+	done, err := l.db.ExecContext(ctx, `DELETE FROM ledger WHERE task = ? AND json_extract(doc, '$.fa') < ?`, l.task, before.UnixMilli())
+	if err != nil {
+		return 0, fmt.Errorf("removing old records of the ledger: %w", err)
+	}
+	return done.RowsAffected()
+}
+
 // document is a record as it is stored. Times are Unix milliseconds.
 type document struct {
 	Status          ledger.Status `json:"st"`

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -87,6 +88,27 @@ func TestFailuresAreFoundByTheIndex(t *testing.T) {
 		}
 		if err := rows.Err(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// What was finished before a time goes, of this task alone; what is not finished stays.
+func TestExpire(t *testing.T) {
+	a, b := open(t)
+	then := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for key, finished := range map[string]time.Time{"old": then.Add(-time.Second), "new": then, "open": {}} {
+		for _, l := range []*ledgersqlite.Ledger{a, b} {
+			if _, err := l.Put(t.Context(), ledger.Record{Key: key, Status: ledger.Done, FinishedAt: finished, Worker: "w", Seq: 1}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n, err := a.Expire(t.Context(), then); err != nil || n != 1 {
+		t.Errorf("%d records expired, %v", n, err)
+	}
+	for l, want := range map[*ledgersqlite.Ledger]int{a: 2, b: 3} {
+		if got, err := l.Get(t.Context(), []string{"old", "new", "open"}); err != nil || len(got) != want {
+			t.Errorf("%d records are left, %v", len(got), err)
 		}
 	}
 }

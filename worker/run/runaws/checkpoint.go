@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -23,6 +25,17 @@ const (
 	maxCheckpoint = 380 << 10
 )
 
+// Expires is the attribute with the second since 1970 from which on DynamoDB may remove an item.
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+const Expires = "Expires"
+
+// KeepAnswers is how long the answers to checks and plans are kept.
+const KeepAnswers = 90 * 24 * time.Hour
+
+func seconds(t time.Time) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(t.Unix(), 10)}
+}
+
 func checkpointKey(runID string) attributes { return key("RUN#"+runID, "CHECKPOINT") }
 
 func answerKey(id string) attributes { return key("ANSWER#"+id, "ANSWER") }
@@ -37,7 +50,9 @@ func (s *Runs) PutCheckpoint(ctx context.Context, runID string, doc []byte) erro
 
 // PutAnswer implements run.Store.
 func (s *Runs) PutAnswer(ctx context.Context, id string, doc []byte) error {
-	if err := s.putDocument(ctx, answerKey(id), doc); err != nil {
+	item := answerKey(id)
+	item[Expires] = seconds(time.Now().Add(KeepAnswers))
+	if err := s.putDocument(ctx, item, doc); err != nil {
 		return fmt.Errorf("writing the answer to request %s: %w", id, err)
 	}
 	return nil

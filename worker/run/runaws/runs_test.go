@@ -4,11 +4,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/retry"
@@ -94,5 +96,33 @@ func TestRunThatWasNeverCreatedIsNotListed(t *testing.T) {
 	got, err := s.Latest(t.Context(), 2)
 	if err != nil || len(got) != 2 || got[0].ID != "c" || got[1].ID != "a" {
 		t.Errorf("listed are %v, %v", got, err)
+	}
+}
+
+// Answers end: DynamoDB removes them by the table's own clock.
+func TestAnswersExpire(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	table(t, cfg)
+	s := open(t, cfg)
+	before := time.Now().Add(runaws.KeepAnswers).Unix()
+	if err := s.PutAnswer(t.Context(), "r-1", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PutCheckpoint(t.Context(), "run-1", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := dynamodb.NewFromConfig(cfg).Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String("runs")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, item := range all.Items {
+		end, expires := item[runaws.Expires].(*types.AttributeValueMemberN)
+		answer := item["SK"].(*types.AttributeValueMemberS).Value == "ANSWER"
+		if expires != answer || answer && (end.Value < strconv.FormatInt(before, 10) || end.Value > strconv.FormatInt(before+60, 10)) {
+			t.Errorf("item %v", item)
+		}
+	}
+	if got, err := s.Answer(t.Context(), "r-1"); err != nil || string(got) != `{}` {
+		t.Errorf("the answer is %s, %v", got, err)
 	}
 }
