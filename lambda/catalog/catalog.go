@@ -8,7 +8,6 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/contract"
-	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/grant"
 	"github.com/datatransferhub/dth/worker/job"
@@ -19,7 +18,7 @@ type Place struct{ Account, Region string }
 
 // Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
 func Cloud(version string, at Place) []task.Plugin {
-	return []task.Plugin{s3Plugin(s3.Contract(), version, at), ecrPlugin(ecr.Contract(), version)}
+	return []task.Plugin{s3Plugin(s3.Contract(), version, at)}
 }
 
 // Local returns the plugins whose tasks run on one machine.
