@@ -310,12 +310,18 @@ func TestStoppedByASignal(t *testing.T) {
 	for i := range 20_000 {
 		src.Bucket("src").PutBytes(fmt.Sprintf("%05d", i), []byte{byte(i)})
 	}
-	cmd := dth(append([]string{"copy", "--json", "--no-proof"}, flags...)...)
+	// exec sends the signal itself when the context ends: what it knows of the process is nobody else's to read.
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	plain := dth(append([]string{"copy", "--json", "--no-proof"}, flags...)...)
+	cmd := exec.CommandContext(ctx, plain.Path, plain.Args[1:]...)
+	cmd.Env = plain.Env
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	go func() {
-		for dst.Bucket("dst").Len() < 100 {
+		for ctx.Err() == nil && dst.Bucket("dst").Len() < 100 {
 			time.Sleep(5 * time.Millisecond)
 		}
-		_ = cmd.Process.Signal(syscall.SIGTERM)
+		stop()
 	}()
 	r := finish(t, cmd)
 	if r.code != 143 || r.Copied == 0 || r.Copied != int64(dst.Bucket("dst").Len()) {

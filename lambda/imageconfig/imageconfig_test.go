@@ -61,7 +61,7 @@ func event(t *testing.T, image string, change map[string]string) customresource.
 func TestDocumentIsWritten(t *testing.T) {
 	s := shelf{}
 	r := imageconfig.Resource{Documents: s, Lists: s}
-	list := map[string]string{"srcList": "SELECTED", "srcImageList": "team/app:1.0\nteam/{{odd}}:\"x\"\n"}
+	list := map[string]string{"srcList": "SELECTED", "srcImageList": "team/app:1.0\nteam/app:/^{{\"x\"}}$/\n"}
 	if _, err := r.Create(t.Context(), event(t, "image", list)); err != nil {
 		t.Fatal(err)
 	}

@@ -116,13 +116,13 @@ func TestKeys(t *testing.T) {
 		want = append(want, arn+"|mine|"+id)
 	}
 	// The list of aliases has those of AWS's own keys, too.
+	aliased := strings.Split(want[0], "|")[2]
 	cfg = standinaws.Between(cfg, func(r standinaws.Request, next func() (*http.Response, error)) (*http.Response, error) {
 		switch {
 		case strings.HasSuffix(r.HTTP.Header.Get("X-Amz-Target"), ".ListKeys"):
 			return standinaws.Answer(r, 200, fmt.Sprintf(`{"Keys":[{"KeyId":"own","KeyArn":"arn:own"},%s],"Truncated":false}`, strings.Join(keysOf(want), ","))), nil
 		case strings.HasSuffix(r.HTTP.Header.Get("X-Amz-Target"), ".ListAliases"):
-			id := strings.Split(want[0], "|")[2]
-			return standinaws.Answer(r, 200, fmt.Sprintf(`{"Aliases":[{"AliasName":"alias/aws/s3","TargetKeyId":"own"},{"AliasName":"alias/zz","TargetKeyId":%q},{"AliasName":"alias/mine","TargetKeyId":%q},{"AliasName":"alias/aws/unused"}],"Truncated":false}`, id, id)), nil
+			return standinaws.Answer(r, 200, fmt.Sprintf(`{"Aliases":[{"AliasName":"alias/aws/s3","TargetKeyId":"own"},{"AliasName":"alias/zz","TargetKeyId":%q},{"AliasName":"alias/mine","TargetKeyId":%q},{"AliasName":"alias/aws/unused"}],"Truncated":false}`, aliased, aliased)), nil
 		}
 		return next()
 	})
