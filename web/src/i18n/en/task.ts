@@ -197,7 +197,6 @@ export const task = {
   "task.audit.note": "Note",
   "task.audit.nothing": "(empty)",
 
-  "task.examine": "Check and plan",
   "task.tally": "{status} ({reason})",
   "tally.new": "New at the source",
   "tally.changed": "Changed",

@@ -199,7 +199,6 @@ export const task: Record<keyof typeof english, string> = {
   "task.audit.note": "备注",
   "task.audit.nothing": "（空）",
 
-  "task.examine": "检查和估算",
   "task.tally": "{status}（{reason}）",
   "tally.new": "源端新增",
   "tally.changed": "已更改",

@@ -2,18 +2,16 @@ import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import ColumnLayout from "@cloudscape-design/components/column-layout";
 import Container from "@cloudscape-design/components/container";
-import ExpandableSection from "@cloudscape-design/components/expandable-section";
 import Header from "@cloudscape-design/components/header";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import ProgressBar from "@cloudscape-design/components/progress-bar";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator, { type StatusIndicatorProps } from "@cloudscape-design/components/status-indicator";
 import { useEffect, useState } from "react";
-import { type RunState, RunsDocument, type TaskState } from "../../api/generated.ts";
+import { type RunState, RunsDocument } from "../../api/generated.ts";
 import { useAsk } from "../../app/hub.tsx";
 import { bytes, count, duration, short } from "../../format.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
-import { Examine } from "../../parts/examine.tsx";
 import { Empty } from "../../parts/failure.tsx";
 import { isRunning, RunStateBadge, shareOf } from "../../parts/state.tsx";
 import { Time } from "../../parts/time.tsx";
@@ -30,26 +28,10 @@ export default function Overview(props: TabProps) {
   const { task } = props;
   return (
     <SpaceBetween size="l">
-      {task.state === "PAUSED" && !task.lastRun && <Examine taskId={task.id} />}
       {task.lastRun ? <LatestRun run={task.lastRun} /> : <NoRun />}
       <Agreement task={task} />
       {task.lastRun && <Decisions task={task} />}
-      {examined.includes(task.state) && task.lastRun && <ExamineLater taskId={task.id} />}
     </SpaceBetween>
-  );
-}
-
-/** States in which a task can be checked and planned (lambda/task). */
-const examined: readonly TaskState[] = ["PAUSED", "IN_PROGRESS", "DONE"];
-
-/** Check and plan of a task that has run already: behind a click, since few need them then, and both ask the hub. */
-function ExamineLater(props: { taskId: string }) {
-  const text = useText();
-  const [open, setOpen] = useState(false);
-  return (
-    <ExpandableSection variant="container" headerText={text("task.examine")} expanded={open} onChange={(e) => setOpen(e.detail.expanded)}>
-      {open && <Examine taskId={props.taskId} />}
-    </ExpandableSection>
   );
 }
 
