@@ -1,0 +1,75 @@
+// Package record is the port to the table with one record for each image and tag: what became of it, when, and why not. recordaws
+// (DynamoDB) and recordsqlite are the adapters; recordtest holds the suite that both pass.
+package record
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// Status is what became of an image.
+type Status string
+
+// The statuses.
+const (
+	Done      Status = "Done"
+	Unchanged Status = "Unchanged" // its digest was there
+	Failed    Status = "Error"
+)
+
+// Statuses returns all of them.
+func Statuses() []Status { return []Status{Done, Unchanged, Failed} }
+
+// Key names a record.
+type Key struct {
+	Image string // repository at the source, with its registry where that is not the source's own
+	Tag   string // or digest, of what has no tag
+}
+
+// Record is what is known of one image. Times are UTC with millisecond precision.
+type Record struct {
+	Key
+	Status            Status
+	SourceDigest      string
+	DestinationDigest string
+	MediaType         string
+	Bytes             int64    // of configuration and layers, of all platforms; 0 when it was not copied
+	Platforms         []string // os/architecture, of an index
+	Referrers         int      // signatures, SBOMs, attestations that the destination holds, too
+	RunID             string
+	Attempts          int
+	ErrorClass        string
+	ErrorMessage      string
+	StartedAt         time.Time
+	FinishedAt        time.Time
+	Execution         string // that copied it; empty on one machine
+}
+
+// maxMessage bounds an error's text in a record.
+const maxMessage = 2000
+
+// Bounded returns what of an error's text is kept.
+func Bounded(text string) string {
+	if len(text) <= maxMessage {
+		return strings.ToValidUTF8(text, "\ufffd")
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
+}
+
+// Page is one page of records.
+type Page struct {
+	Records []Record
+	Next    string // opaque; empty at the end
+}
+
+// Store is the table.
+type Store interface {
+	// Put writes a record, and replaces the one that is there.
+	Put(ctx context.Context, r Record) error
+	// Get returns the records of those keys that have one. Any number of keys may be asked for.
+	Get(ctx context.Context, keys []Key) (map[Key]Record, error)
+	// List returns records of a status, or of all when it is empty, ordered by image and tag within a status. A page may be
+	// shorter than limit although more follow.
+	List(ctx context.Context, status Status, limit int, after string) (Page, error)
+}
