@@ -76,7 +76,7 @@ const looks: Look[] = [
     name: "task-run",
     async open(page) {
       await openTask(page, "runs");
-      await page.locator("table input[type=radio]").first().check();
+      await page.locator("table input[type=radio]").first().click();
       await page.locator("[class*=awsui_split-panel] dl").first().waitFor();
     },
   },
