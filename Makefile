@@ -107,6 +107,7 @@ test: ## everything that needs no cloud: lint, all tests with the race detector,
 .PHONY: test-go
 test-go: need-go need-cc need-node tools $(BIN)/dth-sample ## tests of the root module; PKG=./worker/... chooses, RACE= is faster
 	$(call step,tests of the root module: unit$(comma) contract suites$(comma) fuzz seeds$(comma) end to end)
+	@.ci/need images || echo "tests that copy images are skipped"
 	@moto=$$(.ci/need moto); lint=$$(.ci/need cfn-lint); nag=$$(.ci/need nag); \
 	DTH_MOTO_SERVER="$$moto" DTH_SAMPLE_BIN="$(BIN)/dth-sample" DTH_CFN_LINT="$$lint" DTH_CDK_NAG="$$nag" \
 		$(TOOLS)/gotestsum --format pkgname-and-test-fails --format-hide-empty-pkg -- \
