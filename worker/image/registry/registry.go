@@ -113,7 +113,7 @@ func (r *Registry) clients(ctx context.Context) (*remote.Puller, *remote.Pusher,
 	if r.puller != nil && r.known == login {
 		return r.puller, r.pusher, nil
 	}
-	var who authn.Authenticator = authn.Anonymous
+	who := authn.Anonymous
 	if !login.Anonymous() {
 		who = authn.FromConfig(authn.AuthConfig{Username: login.User, Password: login.Password})
 	}
