@@ -53,7 +53,7 @@ const looks: Look[] = [
     name: "home",
     async open(page) {
       await page.goto("/");
-      await page.locator("[class*=awsui_chart-container]").last().waitFor();
+      await page.locator("[class*=awsui_chart-container], [class*=awsui_status-container]").last().waitFor();
     },
   },
   {

@@ -55,6 +55,7 @@ function Chart(props: ChartProps) {
   // Failed objects were not moved; a task that tries one again and again counts it each time.
   const moved = series.filter((s) => s.name !== "failed").flatMap((s) => s.points);
   const total = moved.reduce((sum, p) => sum + p.value, 0);
+  const nothing = asked.data && series.every((s) => s.points.every((p) => p.value === 0));
   const title = props.whole ? count(total, text.language) : props.format(total);
   return (
     <Container
@@ -70,7 +71,7 @@ function Chart(props: ChartProps) {
       ) : (
         <BarChart
           stackedBars
-          series={series.map((s) => ({
+          series={(nothing ? [] : series).map((s) => ({
             title: seriesName(s.name, text),
             type: "bar",
             data: bars(s.points, window, bar),

@@ -188,8 +188,10 @@ function Agreement(props: { task: WholeTask }) {
 /** What the finder decided, and what became of it. */
 function Decisions(props: { task: WholeTask }) {
   const text = useText();
-  const asked = useAsk(RunsDocument, { id: props.task.id, first: 1, after: null }, { every: everyOfLists(props.task), keep: true });
-  const run = asked.data?.taskRuns.nodes[0];
+  const asked = useAsk(RunsDocument, { id: props.task.id, first: 5, after: null }, { every: everyOfLists(props.task), keep: true });
+  const runs = asked.data?.taskRuns.nodes;
+  // The list may have run ahead of the task: both halves of the page tell of the same run.
+  const run = runs?.find((r) => r.id === props.task.lastRun?.id) ?? runs?.[0];
   if (!run) return null;
   const listed = { source: count(run.listedSource, text.language), destination: count(run.listedDestination, text.language) };
   return (
