@@ -53,7 +53,12 @@ const looks: Look[] = [
     name: "home",
     async open(page) {
       await page.goto("/");
-      await page.locator("[class*=awsui_chart-container], [class*=awsui_status-container]").last().waitFor();
+      // Before anything is moved the charts say so.
+      await page
+        .locator("[class*=awsui_chart-container]")
+        .or(page.getByText(/Nothing was moved|此期间没有传输/))
+        .last()
+        .waitFor();
     },
   },
   {
