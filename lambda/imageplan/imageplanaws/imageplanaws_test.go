@@ -15,7 +15,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/imageplan"
 	"github.com/datatransferhub/dth/lambda/imageplan/imageplanaws"
-	"github.com/datatransferhub/dth/plugins/ecr/schema"
+	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 	"github.com/datatransferhub/dth/worker/standin"
 	"github.com/datatransferhub/dth/worker/standin/standinaws"
 )
@@ -35,14 +35,7 @@ func must(t *testing.T, err error) {
 func TestRecords(t *testing.T) {
 	cfg := standinaws.Config(t, moto.URL)
 	db := dynamodb.NewFromConfig(cfg)
-	form := schema.Records()
-	in := &dynamodb.CreateTableInput{TableName: aws.String("records"), BillingMode: types.BillingModePayPerRequest}
-	for _, a := range form.Attributes {
-		in.AttributeDefinitions = append(in.AttributeDefinitions, types.AttributeDefinition{AttributeName: &a.Name, AttributeType: types.ScalarAttributeType(a.Type)})
-	}
-	for _, k := range form.Key {
-		in.KeySchema = append(in.KeySchema, types.KeySchemaElement{AttributeName: &k.Attribute, KeyType: types.KeyType(k.Kind)})
-	}
+	in := recordaws.TableInput("records")
 	_, err := db.CreateTable(t.Context(), in)
 	must(t, err)
 	_, err = db.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: in.TableName, Item: map[string]types.AttributeValue{
