@@ -8,6 +8,8 @@ import (
 
 	"github.com/datatransferhub/dth/plugins/contract/right"
 	"github.com/datatransferhub/dth/plugins/ecr/wiring"
+	"github.com/datatransferhub/dth/worker/image/ecraws"
+	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
@@ -115,7 +117,7 @@ func Execution() []Statement {
 // Copier returns the rights of a task that copies images.
 func Copier() []Statement {
 	return slices.Concat(configuration(), identities(), readSource(), readDestination(), writeDestination(), []Statement{
-		{Sid: "Records", Actions: recordActions(), Resources: []string{"${RecordTable.Arn}"}},
+		{Sid: "Records", Actions: recordaws.CopyActions(), Resources: []string{"${RecordTable.Arn}"}},
 		{Sid: "Batch", Actions: []string{"s3:GetObject"}, Resources: []string{runsPrefixArn + "*/batch-*.json"}},
 	})
 }
@@ -152,7 +154,7 @@ func Lambda(name string) []Statement {
 // planner compares both registries, and keeps what it found.
 func planner() []Statement {
 	return slices.Concat(configuration(), identities(), readSource(), readDestination(), []Statement{
-		{Sid: "Records", Actions: recordActions(), Resources: []string{"${RecordTable.Arn}"}},
+		{Sid: "Records", Actions: recordaws.PlanActions(), Resources: []string{"${RecordTable.Arn}"}},
 		{Sid: "Runs", Actions: runaws.Actions(), Resources: []string{"${RunTable.Arn}"}},
 		{Sid: "Work", Actions: []string{"s3:GetObject", "s3:PutObject"}, Resources: []string{runsPrefixArn + "*", s3Arn + "${WorkBucket}/streaks.json"}},
 		{Sid: "WorkBucket", Actions: []string{"s3:ListBucket"}, Resources: []string{"${WorkBucket.Arn}"}},
@@ -163,10 +165,6 @@ func planner() []Statement {
 		},
 		{Sid: "ListParameter", When: ListedInParameter, Actions: []string{"ssm:GetParameter"}, Resources: []string{"arn:${AWS::Partition}:ssm:" + own + "parameter${" + ListParameter + "}"}},
 	})
-}
-
-func recordActions() []string {
-	return []string{"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}
 }
 
 func listObject() Statement {
@@ -195,15 +193,15 @@ func identities() []Statement {
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
 func readSource() []Statement {
 	return []Statement{
-		{Sid: "SourceToken", When: SourceByOwnRole, Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},
+		{Sid: "SourceToken", When: SourceByOwnRole, Actions: ecraws.TokenActions(), Resources: []string{"*"}},
 		{Sid: "Source", When: SourceByOwnRole, Actions: SourceActions(), Resources: []string{sourceArn}},
 	}
 }
 
 func readDestination() []Statement {
 	return []Statement{
-		{Sid: "DestinationToken", When: DestinationByOwnRole, Actions: []string{"ecr:GetAuthorizationToken"}, Resources: []string{"*"}},
-		{Sid: "DestinationImages", When: DestinationByOwnRole, Actions: []string{"ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}, Resources: []string{targetArn}},
+		{Sid: "DestinationToken", When: DestinationByOwnRole, Actions: ecraws.TokenActions(), Resources: []string{"*"}},
+		{Sid: "DestinationImages", When: DestinationByOwnRole, Actions: ecraws.CompareActions(), Resources: []string{targetArn}},
 	}
 }
 
@@ -215,17 +213,7 @@ func writeDestination() []Statement {
 }
 
 // SourceActions are those on the repositories of a source ECR: to list them with their settings, and to pull.
-func SourceActions() []string {
-	return []string{
-		"ecr:DescribeRepositories", "ecr:DescribeImages", "ecr:GetLifecyclePolicy",
-		"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer",
-	}
-}
+func SourceActions() []string { return ecraws.ReadActions() }
 
 // WriteActions are those on the repositories of the target ECR beside reading: to make them, and to push.
-func WriteActions() []string {
-	return []string{
-		"ecr:CreateRepository", "ecr:PutLifecyclePolicy", "ecr:BatchCheckLayerAvailability", "ecr:InitiateLayerUpload",
-		"ecr:UploadLayerPart", "ecr:CompleteLayerUpload", "ecr:PutImage",
-	}
-}
+func WriteActions() []string { return ecraws.WriteActions() }
