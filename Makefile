@@ -74,6 +74,15 @@ engines: need-go ## build what runs on EC2 (arm64) into dist/engine/
 		echo "dist/engine/$$name"; CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go build $(BUILD) -o dist/engine/$$name ./cmd/$$name; \
 	done
 
+# The program of the copier's container image, for both of its architectures.
+.PHONY: copier
+copier: need-go ## build what the copier's container image holds into dist/image/
+	$(call step,copier $(VERSION))
+	@for arch in amd64 arm64; do \
+		mkdir -p dist/image/linux-$$arch; echo "dist/image/linux-$$arch/imagecopier"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build $(BUILD) -o dist/image/linux-$$arch/imagecopier ./cmd/imagecopier; \
+	done
+
 # A Lambda has no version of its own, so that one that did not change keeps its hash from release to release.
 LAMBDAS := $(patsubst lambda/%/main/main.go,%,$(wildcard lambda/*/main/main.go))
 

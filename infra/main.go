@@ -15,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/infra/portal"
 	"github.com/datatransferhub/dth/lambda/api/schema"
+	ecrstack "github.com/datatransferhub/dth/plugins/ecr/stack"
 	s3stack "github.com/datatransferhub/dth/plugins/s3/stack"
 )
 
@@ -38,8 +39,10 @@ func build(app awscdk.App, dist string) error {
 	if context(app, "published", "false") == "true" {
 		assets.Published = &kit.Published{BucketPrefix: context(app, "bucketPrefix", "data-transfer-hub"), Version: version}
 	}
-	_, err := s3stack.New(app, assets, version)
-	if err != nil {
+	if _, err := s3stack.New(app, assets, version); err != nil {
+		return err
+	}
+	if _, err := ecrstack.New(app, assets, version); err != nil {
 		return err
 	}
 	for _, variant := range portal.Variants() {

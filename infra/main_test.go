@@ -13,6 +13,7 @@ import (
 	"github.com/datatransferhub/dth/infra/kit/kittest"
 	"github.com/datatransferhub/dth/infra/portal"
 	hub "github.com/datatransferhub/dth/lambda/wiring"
+	images "github.com/datatransferhub/dth/plugins/ecr/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
@@ -23,6 +24,9 @@ func newDist(t *testing.T) string {
 	t.Helper()
 	dist := t.TempDir()
 	files := []string{"engine/jobfinder", "engine/jobworker"}
+	for _, l := range images.Lambdas() {
+		files = append(files, "lambda/"+l.Name+"/bootstrap")
+	}
 	for _, l := range wiring.Lambdas() {
 		files = append(files, "lambda/"+l.Name+"/bootstrap")
 	}
@@ -51,7 +55,7 @@ func destinations(t *testing.T, dist string, given map[string]any) (found map[st
 	}
 	app.Synth(nil)
 	found = map[string][]string{}
-	for _, name := range []string{"DataTransferS3Stack", string(portal.Cognito), string(portal.OpenID)} {
+	for _, name := range []string{"DataTransferS3Stack", "DataTransferECRStack", string(portal.Cognito), string(portal.OpenID)} {
 		found[name] = listed(t, filepath.Join(out, name+".assets.json"))
 	}
 	return found
@@ -87,7 +91,7 @@ func TestFormsKeepTheirFilesApart(t *testing.T) {
 	released := destinations(t, dist, map[string]any{"published": "true", "bucketPrefix": "mine", "version": "v1.2.3"})
 	// The released form leaves the programs to dth publish, which knows them by name: the zips and the template are left.
 	hubs := len(hub.Lambdas()) + len(hub.FrontLambdas()) + 1
-	for name, want := range map[string][2]int{"DataTransferS3Stack": {len(wiring.Lambdas()) + 1, len(wiring.Lambdas()) + 3}, string(portal.Cognito): {hubs, hubs}, string(portal.OpenID): {hubs, hubs}} {
+	for name, want := range map[string][2]int{"DataTransferS3Stack": {len(wiring.Lambdas()) + 1, len(wiring.Lambdas()) + 3}, "DataTransferECRStack": {len(images.Lambdas()) + 1, len(images.Lambdas()) + 1}, string(portal.Cognito): {hubs, hubs}, string(portal.OpenID): {hubs, hubs}} {
 		if len(released[name]) != want[0] || len(own[name]) != want[1] {
 			t.Errorf("%s: %d files of the released form, %d of the other; want %v", name, len(released[name]), len(own[name]), want)
 		}

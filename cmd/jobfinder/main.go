@@ -20,7 +20,7 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"

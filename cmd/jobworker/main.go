@@ -19,7 +19,7 @@ import (
 	"github.com/datatransferhub/dth/cmd/internal/logaws"
 	"github.com/datatransferhub/dth/cmd/internal/seeing"
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/fleet"

@@ -16,7 +16,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/s3events/s3eventsaws"
 	"github.com/datatransferhub/dth/lambda/stackguard/stackguardaws"
 	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/policy"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"

@@ -13,7 +13,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/control"
 	"github.com/datatransferhub/dth/lambda/control/controlaws"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"

@@ -17,7 +17,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/s3events"
 	"github.com/datatransferhub/dth/lambda/s3events/s3eventsaws"
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )

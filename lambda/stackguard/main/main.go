@@ -17,7 +17,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/stackguard"
 	"github.com/datatransferhub/dth/lambda/stackguard/stackguardaws"
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"

@@ -16,7 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 )
 
 // Actions returns the IAM actions on the parameter, on the object with a long document, and on objects with lists.

@@ -15,7 +15,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/taskconfig"
 	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
 	"github.com/datatransferhub/dth/plugins/s3"
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/standin"
 	"github.com/datatransferhub/dth/worker/standin/standinaws"

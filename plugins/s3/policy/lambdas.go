@@ -3,7 +3,7 @@ package policy
 import (
 	"slices"
 
-	"github.com/datatransferhub/dth/plugins/s3/configaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"

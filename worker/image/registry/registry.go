@@ -3,7 +3,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,12 +56,18 @@ type Registry struct {
 
 var _ image.Registry = (*Registry)(nil)
 
+// HostOf returns the one spelling of a registry's name; Docker Hub's when it is empty.
+func HostOf(name string) string {
+	name = strings.ToLower(name)
+	if name == "" || name == "index.docker.io" || name == "registry-1.docker.io" {
+		return DockerHub
+	}
+	return name
+}
+
 // Open returns the registry at a host, such as ghcr.io or localhost:5000. It makes no call.
 func Open(host string, o Options) (*Registry, error) {
-	host = strings.ToLower(cmp.Or(host, DockerHub))
-	if host == "index.docker.io" || host == "registry-1.docker.io" {
-		host = DockerHub
-	}
+	host = HostOf(host)
 	if _, err := name.NewRegistry(host, name.Insecure); err != nil {
 		return nil, fmt.Errorf("%q is no registry's host: %w", host, err)
 	}

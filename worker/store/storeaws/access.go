@@ -53,7 +53,7 @@ func accessConfig(ctx context.Context, e job.Endpoint, o Options) (aws.Config, e
 		if o.Secrets == nil {
 			return cfg, fmt.Errorf("credentials: secret %q is named, but this process has no secret store", a.Secret)
 		}
-		cfg.Credentials = &secretProvider{name: a.Secret, reader: o.Secrets}
+		cfg.Credentials = SecretKeys(a.Secret, o.Secrets)
 	case a.RoleARN != "":
 		client := sts.NewFromConfig(cfg)
 		cfg.Credentials = stscreds.NewAssumeRoleProvider(client, a.RoleARN, func(r *stscreds.AssumeRoleOptions) {
@@ -80,6 +80,11 @@ func serviceEndpoint(ctx context.Context, cfg aws.Config) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// SecretKeys returns the access keys of a secret, which is read again after an hour.
+func SecretKeys(name string, reader SecretReader) aws.CredentialsProvider {
+	return &secretProvider{name: name, reader: reader}
 }
 
 // secretLifetime is how long keys read from a secret are used before the secret is read again.

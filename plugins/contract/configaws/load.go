@@ -1,4 +1,4 @@
-// Package configaws fetches the configuration document of the S3 plugin's binaries from where it is kept.
+// Package configaws fetches the configuration documents of the plugins' programs from where they are kept.
 package configaws
 
 import (
@@ -11,9 +11,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
-
-	"github.com/datatransferhub/dth/plugins/s3"
 )
+
+// MaxDocument is the longest configuration document, in bytes.
+const MaxDocument = 1 << 20
 
 // Load returns the document that a reference names: a file's path, ssm:NAME for a parameter of SSM Parameter Store, or
 // s3://BUCKET/KEY. A parameter may hold s3://BUCKET/KEY in place of a document that is too long for it.
@@ -56,7 +57,7 @@ func fromS3(ctx context.Context, cfg aws.Config, address string) ([]byte, error)
 	if !ok || bucket == "" || key == "" {
 		return nil, fmt.Errorf("write s3://BUCKET/KEY")
 	}
-	return Read(ctx, cfg, bucket, key, s3.MaxDocument)
+	return Read(ctx, cfg, bucket, key, MaxDocument)
 }
 
 // Read returns an object of at most so many bytes.
