@@ -69,7 +69,7 @@ func TestDocumentIsWritten(t *testing.T) {
 		t.Errorf("Parameter Store takes this for a reference: %s", s[name])
 	}
 	c, err := ecr.ParseConfig([]byte(s[name]))
-	if err != nil || c.Values["srcImageList"] != list["srcImageList"] || c.RecordTable != "records" || c.Values["platforms"] != "all" {
+	if err != nil || c.Values["srcImageList"] != list["srcImageList"] || c.RecordTable != "records" || c.Values["includeReferrers"] != "true" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, err := r.Delete(t.Context(), event(t, "", nil)); err != nil || len(s) != 0 {

@@ -9,8 +9,12 @@ import (
 	"github.com/datatransferhub/dth/lambda/imageplan/imageplanaws"
 	"github.com/datatransferhub/dth/lambda/stackguard/stackguardaws"
 	"github.com/datatransferhub/dth/lambda/taskconfig/taskconfigaws"
+	"github.com/datatransferhub/dth/plugins/contract/configaws"
+	"github.com/datatransferhub/dth/plugins/ecr/endsaws"
 	"github.com/datatransferhub/dth/plugins/ecr/policy"
 	"github.com/datatransferhub/dth/plugins/ecr/wiring"
+	"github.com/datatransferhub/dth/worker/image/ecraws"
+	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
@@ -24,9 +28,10 @@ func imageAdapters() map[string][]string {
 		"lambda/imagecontrol/imagecontrolaws": all(rules, machine),
 		"lambda/imageguard/imageguardaws":     all(bucket, deletes),
 		"lambda/imageplan/imageplanaws":       all(objects, work, executions),
+		"plugins/ecr/endsaws":                 endsaws.ParameterActions(),
 		"lambda/monitor/monitoraws":           {"events:PutEvents"},
 		"lambda/taskconfig/taskconfigaws":     all(parameter, object, lists),
-		"plugins/s3/configaws":                nil, // reads what taskconfigaws declares
+		"plugins/contract/configaws":          nil, // reads what taskconfigaws declares
 		"worker/multipart/multipartaws":       nil, // linked by stackguardaws, and not opened
 		"worker/run/runaws":                   runaws.Actions(),
 		"worker/wire/wireaws":                 nil, // signs for others
@@ -37,6 +42,8 @@ func imageAdapters() map[string][]string {
 // Every action that the code of a program of the ECR plugin declares is allowed by its policy, and the policy allows no other.
 func TestPoliciesOfImagesAreWhatTheCodeNeeds(t *testing.T) {
 	list, stop, _, _ := stackguardaws.Actions()
+	_, batch := configaws.Actions()
+	compares := all(ecraws.TokenActions(), ecraws.ReadActions(), ecraws.CompareActions())
 	for _, a := range []struct {
 		program string
 		policy  []policy.Statement
@@ -44,6 +51,14 @@ func TestPoliciesOfImagesAreWhatTheCodeNeeds(t *testing.T) {
 	}{
 		{program: "lambda/imageconfig/main", policy: policy.Lambda(wiring.ImageConfig)},
 		{program: "lambda/imagecontrol/main", policy: policy.Lambda(wiring.ImageControl), uses: map[string][]string{"lambda/monitor/monitoraws": nil}},
+		{program: "lambda/imageplan/main", policy: policy.Lambda(wiring.ImagePlan), uses: map[string][]string{
+			"worker/image/record/recordaws": recordaws.PlanActions(), "worker/image/ecraws": compares, "worker/store/storeaws": become,
+			"plugins/contract/configaws": all(configaws.Actions()),
+		}},
+		{program: "cmd/imagecopier", policy: policy.Copier(), uses: map[string][]string{
+			"worker/image/record/recordaws": recordaws.CopyActions(), "worker/image/ecraws": all(compares, ecraws.WriteActions()), "worker/store/storeaws": become,
+			"plugins/contract/configaws": all(endsaws.ParameterActions(), batch),
+		}},
 		{program: "lambda/imageguard/main", policy: policy.Lambda(wiring.ImageGuard), uses: map[string][]string{"lambda/stackguard/stackguardaws": all(list, stop)}},
 	} {
 		t.Run(a.program, func(t *testing.T) {

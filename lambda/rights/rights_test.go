@@ -50,7 +50,7 @@ func declared() map[string][]string {
 		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),
 		"lambda/stackguard/stackguardaws":     all(list, stop, find, terminate),
 		"lambda/taskconfig/taskconfigaws":     all(parameter, object, lists),
-		"plugins/s3/configaws":                all(configaws.Actions()),
+		"plugins/contract/configaws":          all(configaws.Actions()),
 		"worker/giant/giantaws":               giantaws.Actions(),
 		"worker/fleet/fleetaws":               all(fleetaws.Actions()),
 		"worker/ledger/ledgeraws":             ledgeraws.Actions(),

@@ -30,7 +30,7 @@ func valid(changes ...string) map[string]string {
 func TestEveryParameterIsThere(t *testing.T) {
 	want := strings.Fields(`sourceType srcRegion srcAccountId srcList srcImageList srcImageListParameter srcCredential srcRoleArn srcExternalId
 		destRegion destAccountId destPrefix destCredential destRoleArn destExternalId destRepositorySettings
-		includeUntagged platforms includeReferrers deleteExtraneous scheduleExpression pushEvents
+		includeUntagged includeReferrers scheduleExpression pushEvents
 		ecsClusterName ecsVpcId ecsSubnetA ecsSubnetB assignPublicIp taskCpu taskMemory cpuArchitecture copierImage
 		alarmEmail logRetentionDays permissionsBoundaryArn`)
 	var got []string
@@ -58,8 +58,6 @@ func TestRefused(t *testing.T) {
 		{"srcImageList", "line 2, column 1", []string{"srcList", "SELECTED", "srcImageList", "app\nApp:1"}},
 		{"srcImageList", "no image in this list", []string{"srcList", "SELECTED", "srcImageList", "# nothing"}},
 		{"srcImageList", "another registry", []string{"srcList", "SELECTED", "srcImageList", "ghcr.io/o/app"}},
-		{"platforms", "linux/amd64", []string{"platforms", "linux/amd64, arm"}},
-		{"deleteExtraneous", "srcList ALL", []string{"deleteExtraneous", "Yes", "srcList", "SELECTED", "srcImageList", "app"}},
 		{"destRoleArn", "not both", []string{"destRoleArn", "arn:aws:iam::123456789012:role/x", "destCredential", "s"}},
 		{"srcExternalId", "srcRoleArn", []string{"srcExternalId", "x"}},
 		{"destPrefix", "lower-case", []string{"destPrefix", "/x"}},
@@ -81,7 +79,7 @@ func TestTaken(t *testing.T) {
 		{"sourceType", "Public", "srcList", "SELECTED", "srcImageList", "ghcr.io/o/app:semver(>=1, <2)"},
 		{"srcList", "SELECTED", "srcImageList", "s3://bucket/list.txt"},
 		{"srcList", "SELECTED", "srcImageListParameter", "/images"},
-		{"platforms", "linux/amd64, linux/arm64/v8", "deleteExtraneous", "Yes", "scheduleExpression", ""},
+		{"scheduleExpression", ""},
 	} {
 		if _, err := Contract().Validate(valid(given...)); err != nil {
 			t.Errorf("%v: %v", given, err)
@@ -135,7 +133,7 @@ func TestDocumentIsCurrent(t *testing.T) {
 
 func FuzzValidate(f *testing.F) {
 	f.Add("srcImageList", "a:{b,c}")
-	f.Add("platforms", "linux/amd64")
+	f.Add("taskCpu", "512")
 	f.Add("scheduleExpression", "rate(1 day)")
 	f.Fuzz(func(t *testing.T, name, value string) {
 		v, err := Contract().Validate(valid(name, value))

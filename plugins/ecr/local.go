@@ -43,7 +43,7 @@ func Local() *contract.Contract {
 		}
 		c.Parameters = append(c.Parameters, p)
 	}
-	c.Rules = []contract.Rule{localEnds, images, platforms, deleting, identities}
+	c.Rules = []contract.Rule{localEnds, images, identities}
 	return c
 }
 

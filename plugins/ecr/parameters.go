@@ -81,9 +81,7 @@ func what() []contract.Parameter {
 	return in(
 		GroupWhat,
 		contract.Parameter{Name: "includeUntagged", Label: "Untagged images", Help: "Copy untagged manifests by their digest.", Type: contract.Bool, Default: "true"},
-		contract.Parameter{Name: "platforms", Label: "Platforms", Help: "all, or a list such as linux/amd64, linux/arm64.", Type: contract.List, Default: "all", MaxBytes: 1024},
 		contract.Parameter{Name: "includeReferrers", Label: "Referrers", Help: "Copy signatures, SBOMs and attestations with their images.", Type: contract.Bool, Default: "true"},
-		contract.Parameter{Name: "deleteExtraneous", Label: "Delete what is not at the source", Help: "Guarded: never after a listing that failed.", Type: contract.Choice, Default: "No", Allowed: []string{"No", "Yes"}},
 	)
 }
 

@@ -2,7 +2,6 @@ package ecr
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/datatransferhub/dth/plugins/contract"
@@ -11,7 +10,7 @@ import (
 
 // rules are the checks between parameters.
 func rules() []contract.Rule {
-	return []contract.Rule{lists, images, platforms, deleting, identities, subnets}
+	return []contract.Rule{lists, images, identities, subnets}
 }
 
 func lists(v contract.Values) []contract.FieldError {
@@ -72,31 +71,6 @@ func CheckList(list, sourceType string) error {
 		if sourceType == "Amazon_ECR" && e.Registry != "" && !strings.Contains(e.Registry, ".dkr.ecr") {
 			return &imagelist.Error{Line: e.Line, Column: e.Column, Entry: e.String(), Reason: "this is another registry than the source's Amazon ECR; leave its name away, or choose sourceType Public"}
 		}
-	}
-	return nil
-}
-
-// platformForm is os/architecture or os/architecture/variant.
-// https://github.com/opencontainers/image-spec/blob/main/image-index.md
-var platformForm = regexp.MustCompile(`^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$`)
-
-func platforms(v contract.Values) []contract.FieldError {
-	all := v.List("platforms")
-	if len(all) == 0 || len(all) == 1 && all[0] == "all" {
-		return nil
-	}
-	for _, p := range all {
-		if !platformForm.MatchString(p) {
-			return []contract.FieldError{{Field: "platforms", Value: p, Message: "allowed: all, or platforms such as linux/amd64, linux/arm64/v8"}}
-		}
-	}
-	return nil
-}
-
-// deleting refuses what would take an image that is not chosen for one that is gone.
-func deleting(v contract.Values) []contract.FieldError {
-	if v.Is("deleteExtraneous") && v["srcList"] != "ALL" {
-		return []contract.FieldError{{Field: "deleteExtraneous", Value: v["deleteExtraneous"], Message: "a list hides images of the source, whose copies would be deleted; give srcList ALL, or No"}}
 	}
 	return nil
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/lambda/s3events"
 	"github.com/datatransferhub/dth/lambda/s3events/s3eventsaws"
-	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/contract/configaws"
+	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )

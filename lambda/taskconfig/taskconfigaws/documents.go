@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/aws/smithy-go"
 
-	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/contract/configaws"
+	"github.com/datatransferhub/dth/plugins/s3"
 )
 
 // Actions returns the IAM actions on the parameter, on the object with a long document, and on objects with lists.

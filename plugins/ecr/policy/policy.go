@@ -27,7 +27,6 @@ const (
 	DestinationByOwnRole     When = "DestinationByOwnRole" // as for the source
 	DestinationBySecret      When = "DestinationBySecret"
 	DestinationByAssumedRole When = "DestinationByAssumedRole"
-	Deletes                  When = "DeletesByOwnRole" // what is not at the source is deleted, and the own role does it
 	ListedInParameter        When = "ListedInParameter"
 	ListedInObject           When = "ListedInObject" // the list is an object that srcImageList names as s3://BUCKET/KEY
 	Scheduled                When = "HasSchedule"
@@ -208,7 +207,6 @@ func readDestination() []Statement {
 func writeDestination() []Statement {
 	return []Statement{
 		{Sid: "Destination", When: DestinationByOwnRole, Actions: WriteActions(), Resources: []string{targetArn}},
-		{Sid: "Delete", When: Deletes, Actions: []string{"ecr:BatchDeleteImage"}, Resources: []string{targetArn}},
 	}
 }
 

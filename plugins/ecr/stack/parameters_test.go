@@ -115,7 +115,7 @@ func TestRolesAreBoundAndFit(t *testing.T) { stacktest.Bound(t, released(t), "pe
 // Only the copier writes, and only below the prefix at the destination; nobody ever changes who may use a repository.
 func TestOnlyTheCopierWrites(t *testing.T) {
 	tmpl := released(t)
-	writes := append(policy.WriteActions(), "ecr:BatchDeleteImage")
+	writes := policy.WriteActions()
 	for _, role := range tmpl.Of("AWS::IAM::Role") {
 		for _, s := range tmpl.Statements(role) {
 			for _, action := range s.Actions {
@@ -154,7 +154,6 @@ func TestComputedValues(t *testing.T) {
 		{"CopierRole Destination", map[string]string{"destAccountId": "210987654321"}, "arn:aws:ecr:eu-west-1:210987654321:repository/*"},
 		{"CopierRole Destination", map[string]string{"destRoleArn": "arn:aws:iam::1:role/r"}, ""},
 		{"CopierRole Delete", nil, ""},
-		{"CopierRole Delete", map[string]string{"deleteExtraneous": "Yes"}, "arn:aws:ecr:eu-west-1:" + account + ":repository/*"},
 		{"PlanFunctionRole ListParameter", map[string]string{"srcImageListParameter": "/lists/images"}, "arn:aws:ssm:us-east-1:" + account + ":parameter/lists/images"},
 		{"PlanFunctionRole ListParameter", map[string]string{"srcImageListParameter": "images"}, "arn:aws:ssm:us-east-1:" + account + ":parameter/images"},
 		{"PlanFunctionRole ListParameter", nil, ""},

@@ -44,17 +44,15 @@ func (b *builder) newRights() contractstack.Rights {
 	r := contractstack.Rights{When: map[policy.When]kit.Condition{
 		policy.Scheduled: b.c.scheduled, policy.FollowsPushes: b.c.pushes, policy.HasImage: {Name: string(policy.HasImage)},
 	}}
-	declare := func(w policy.When, e kit.Expression) kit.Condition {
+	declare := func(w policy.When, e kit.Expression) {
 		r.When[w] = s.Condition(string(w), e)
-		return r.When[w]
 	}
 	declare(policy.SourceByOwnRole, kit.All(kit.Is("sourceType", "Amazon_ECR"), kit.Is("srcCredential", ""), kit.Is("srcRoleArn", "")))
-	destination := declare(policy.DestinationByOwnRole, kit.All(kit.Is("destCredential", ""), kit.Is("destRoleArn", "")))
+	declare(policy.DestinationByOwnRole, kit.All(kit.Is("destCredential", ""), kit.Is("destRoleArn", "")))
 	declare(policy.SourceBySecret, kit.Given("srcCredential"))
 	declare(policy.SourceByAssumedRole, kit.Given("srcRoleArn"))
 	declare(policy.DestinationBySecret, kit.Given("destCredential"))
 	declare(policy.DestinationByAssumedRole, kit.Given("destRoleArn"))
-	declare(policy.Deletes, kit.All(destination.Holds(), kit.Is("deleteExtraneous", "Yes")))
 	declare(policy.ListedInParameter, kit.Given("srcImageListParameter"))
 	declare(policy.ListedInObject, kit.Equals(kit.Before("//", kit.Ref("srcImageList")), new("s3:")))
 	or := func(condition, parameter, otherwise string) *string {
