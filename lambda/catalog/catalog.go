@@ -8,6 +8,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/grant"
 	"github.com/datatransferhub/dth/worker/job"
@@ -18,7 +19,7 @@ type Place struct{ Account, Region string }
 
 // Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
 func Cloud(version string, at Place) []task.Plugin {
-	return []task.Plugin{s3Plugin(s3.Contract(), version, at)}
+	return []task.Plugin{s3Plugin(s3.Contract(), version, at), ecrPlugin(ecr.Contract(), version)}
 }
 
 // Local returns the plugins whose tasks run on one machine.

@@ -1,9 +1,12 @@
 package catalog_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/datatransferhub/dth/lambda/catalog"
+	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/plugins/contract"
 )
 
 // What is moved is told as a person would write it down. A prefix of the source is text, and stays as it was given: data
@@ -44,5 +47,33 @@ func TestEndsInWords(t *testing.T) {
 		if source, dest := ends(c.parameters); source != c.source || dest != c.dest {
 			t.Errorf("%s: %q -> %q, want %q -> %q", c.name, source, dest, c.source, c.dest)
 		}
+	}
+}
+
+// A hub in the cloud knows both plugins; what a task of images does is told as a person would write it down.
+func TestImagesInWords(t *testing.T) {
+	all := catalog.Cloud("v1", catalog.Place{Account: "123456789012", Region: "eu-west-1"})
+	i := slices.IndexFunc(all, func(p task.Plugin) bool { return p.Type == "ECR" })
+	if len(all) != 2 || i < 0 {
+		t.Fatalf("%d plugins", len(all))
+	}
+	for _, c := range []struct {
+		parameters   map[string]string
+		source, dest string
+	}{
+		{map[string]string{"destRegion": "cn-north-1"}, "Amazon ECR", "Amazon ECR in cn-north-1"},
+		{map[string]string{"srcRegion": "eu-west-1", "srcAccountId": "210987654321", "destRegion": "eu-west-2", "destPrefix": "mirror/"}, "Amazon ECR in eu-west-1 of account 210987654321", "Amazon ECR in eu-west-2, below mirror"},
+		{map[string]string{"sourceType": "Public", "srcImageList": "quay.io/a/b:1\nc:2", "destRegion": "eu-west-2"}, "Registries: quay.io/a/b:1 and others", "Amazon ECR in eu-west-2"},
+		{map[string]string{"sourceType": "Public", "srcImageListParameter": "/lists/images", "destRegion": "eu-west-2"}, "Registries: /lists/images", "Amazon ECR in eu-west-2"},
+	} {
+		if source, dest := all[i].Ends(c.parameters); source != c.source || dest != c.dest {
+			t.Errorf("%q -> %q, want %q -> %q", source, dest, c.source, c.dest)
+		}
+	}
+	if s := all[i].Schedule(contract.Values{"scheduleExpression": "rate(1 day)", "pushEvents": "Yes"}); s.Kind != task.Scheduled || s.Expression != "rate(1 day)" || !s.Events {
+		t.Errorf("%+v", s)
+	}
+	if s := all[i].Schedule(contract.Values{}); s.Kind != task.Once || s.Events {
+		t.Errorf("%+v", s)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/worker/partition"
 )
@@ -22,7 +23,10 @@ type Plugin struct {
 
 // Plugins returns the plugins whose stacks the hub makes.
 func Plugins() []Plugin {
-	return []Plugin{{Type: "S3", Template: "DataTransferS3Stack", Contract: s3.Contract()}}
+	return []Plugin{
+		{Type: "S3", Template: "DataTransferS3Stack", Contract: s3.Contract()},
+		{Type: "ECR", Template: "DataTransferECRStack", Contract: ecr.Contract()},
+	}
 }
 
 // released is what the keys of released files begin with; the version follows. Package cmd/internal/publish puts them there.

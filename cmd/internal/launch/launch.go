@@ -12,6 +12,7 @@ import (
 
 	"github.com/datatransferhub/dth/cmd/internal/publish"
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/worker/partition"
 )
@@ -33,7 +34,7 @@ func Templates() []Template {
 		{Name: "DataTransferHub-cognito", Title: "Hub, sign-in by Amazon Cognito", Partitions: []string{"aws", "aws-eusc"}},
 		{Name: "DataTransferHub-openid", Title: "Hub, sign-in by OpenID Connect", Partitions: []string{"aws", "aws-cn", "aws-eusc"}},
 		{Name: "DataTransferS3Stack", Title: "S3 plugin", Partitions: everywhere(), contract: s3.Contract},
-		{Name: "DataTransferECRStack", Title: "ECR plugin", Partitions: everywhere()},
+		{Name: "DataTransferECRStack", Title: "ECR plugin", Partitions: everywhere(), contract: ecr.Contract},
 	}
 }
 

@@ -133,8 +133,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"unknown parameter", func(r *launch.Request) { r.Parameters = map[string]string{"srcBuckt": "x"} }, "did you mean srcBucket?"},
 		{"value of another kind", func(r *launch.Request) { r.Parameters = map[string]string{"maxCapacity": "many"} }, "maxCapacity"},
 		{"two that do not go together", func(r *launch.Request) { r.Parameters = map[string]string{"minCapacity": "30"} }, "maxCapacity 20"},
-		{"no contract yet", func(r *launch.Request) {
-			r.Templates = templates(t, "DataTransferECRStack")
+		{"a template without a contract", func(r *launch.Request) {
+			r.Templates = templates(t, "DataTransferHub-openid")
 			r.Parameters = map[string]string{"srcBucket": "x"}
 		}, "cannot be checked"},
 	} {
