@@ -16,6 +16,8 @@ import (
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/lambda/task/tasksqlite"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	imagerecord "github.com/datatransferhub/dth/worker/image/record"
+	"github.com/datatransferhub/dth/worker/image/record/recordsqlite"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgersqlite"
 	"github.com/datatransferhub/dth/worker/run"
@@ -29,6 +31,7 @@ const (
 	stopped  = "t-cccccccccccccccc"
 	broken   = "t-dddddddddddddddd"
 	starting = "t-eeeeeeeeeeeeeeee"
+	images   = "t-ffffffffffffffff"
 )
 
 // inside is what the parts behind the service say when they fail: no caller may ever read it.
@@ -75,11 +78,15 @@ func (s *stacks) Records(ctx context.Context, t task.Task) (task.Records, error)
 	if s.down {
 		return task.Records{}, s.fail()
 	}
-	objects, err := ledgersqlite.Open(ctx, s.db, t.ID)
+	runs, err := runsqlite.Open(ctx, s.db, t.ID)
 	if err != nil {
 		return task.Records{}, err
 	}
-	runs, err := runsqlite.Open(ctx, s.db, t.ID)
+	if t.Type == "ECR" {
+		images, err := recordsqlite.Open(ctx, s.db, t.ID)
+		return task.Records{Runs: runs, Objects: task.ImageOutcomes{Store: images}, Images: images}, err
+	}
+	objects, err := ledgersqlite.Open(ctx, s.db, t.ID)
 	return task.Records{Runs: runs, Objects: objects, Close: func() { _ = objects.Close() }}, err
 }
 
@@ -150,13 +157,29 @@ func seeded() []task.Task {
 	d.Reason, d.NextStep = "the bucket is gone", "stop the task"
 	e := made(5, starting, "young", task.Starting, false)
 	e.Operation = &task.Operation{ID: starting + "-1", Kind: task.Create, Begun: e.Created, By: "ada@example.com", After: task.InProgress}
-	return []task.Task{a, made(2, paused, "films", task.Paused, true), made(3, stopped, "music", task.Stopped, false), d, e}
+	f := made(6, images, "mirror", task.InProgress, true)
+	f.Type, f.Parameters = "ECR", map[string]string{"sourceType": "Public", "srcRegistry": "localhost:5000", "destRegistry": "localhost:5001"}
+	return []task.Task{a, made(2, paused, "films", task.Paused, true), made(3, stopped, "music", task.Stopped, false), d, e, f}
 }
 
-// record gives the running task a run and two failed objects.
+// record gives the running task a run and two failed objects, and that of images three images.
 func record(t testing.TB, behind *stacks) {
 	t.Helper()
 	ctx := context.Background()
+	copied, err := recordsqlite.Open(ctx, behind.db, images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := morning.Add(-time.Hour)
+	for _, r := range []imagerecord.Record{
+		{Key: imagerecord.Key{Image: "team/app", Tag: "1.0"}, Status: imagerecord.Done, SourceDigest: "sha256:a", DestinationDigest: "sha256:a", Bytes: 5000, Platforms: []string{"linux/amd64", "linux/arm64"}, Referrers: 2, RunID: "r", Attempts: 1, StartedAt: at, FinishedAt: at},
+		{Key: imagerecord.Key{Image: "team/app", Tag: "1.1"}, Status: imagerecord.Failed, SourceDigest: "sha256:b", RunID: "r", Attempts: 3, ErrorClass: "not_found", ErrorMessage: "blob unknown", StartedAt: at, FinishedAt: at},
+		{Key: imagerecord.Key{Image: "team/web", Tag: "sha256:c"}, Status: imagerecord.Unchanged, SourceDigest: "sha256:c", DestinationDigest: "sha256:c", RunID: "r", Attempts: 1, StartedAt: at, FinishedAt: at},
+	} {
+		if err := copied.Put(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
 	records, err := behind.Records(ctx, task.Task{ID: running})
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +194,7 @@ func record(t testing.TB, behind *stacks) {
 			Key: key, Status: ledger.Failed, Size: 1 << 40, RunID: "run-1", Attempts: 5, ErrorClass: "AccessDenied", Error: "Access Denied",
 			StartedAt: started, FinishedAt: started.Add(time.Minute), Worker: "w", Seq: int64(i + 1),
 		}
-		if _, err := records.Objects.Put(ctx, r, nil); err != nil {
+		if _, err := records.Objects.(ledger.Ledger).Put(ctx, r, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

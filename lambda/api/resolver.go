@@ -95,6 +95,18 @@ func (q query) TaskObjects(ctx context.Context, id string, errorClass, keyPrefix
 	return &model.ObjectConnection{Nodes: each(page.Records, objectOf), PageInfo: pageInfo(page.Next)}, nil
 }
 
+func (q query) TaskImages(ctx context.Context, id string, status *model.ImageStatus, prefix *string, first *int, after *string) (*model.ImageConnection, error) {
+	ask := task.ImageQuery{Prefix: value(prefix), First: value(first), After: value(after)}
+	if status != nil {
+		ask.Status = imageStatuses()[*status]
+	}
+	page, err := q.Images(ctx, task.CallerOf(ctx), id, ask)
+	if err != nil {
+		return nil, err
+	}
+	return &model.ImageConnection{Nodes: each(page.Records, imageOf), PageInfo: pageInfo(page.Next)}, nil
+}
+
 func (q query) TaskObject(ctx context.Context, id, key string) (*model.ObjectRecord, error) {
 	record, err := q.Object(ctx, task.CallerOf(ctx), id, key)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/datatransferhub/dth/plugins/contract"
 	"github.com/datatransferhub/dth/worker/cron"
 	"github.com/datatransferhub/dth/worker/estimate"
+	"github.com/datatransferhub/dth/worker/image/record"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/run"
 )
@@ -109,6 +110,27 @@ func objectOf(r *ledger.Record) model.ObjectRecord {
 		Key: r.Key, Status: string(r.Status), Size: float64(r.Size), Method: optional(r.Method), VerifiedBy: optional(r.VerifiedBy), ErrorClass: optional(r.Class()),
 		Error: optional(r.Error), Attempts: r.Attempts, RunID: optional(r.RunID), Worker: optional(r.Worker), Started: moment(r.StartedAt), Finished: moment(r.FinishedAt),
 	}
+}
+
+// imageStatuses are the schema's names of the statuses of records.
+func imageStatuses() map[model.ImageStatus]record.Status {
+	return map[model.ImageStatus]record.Status{
+		model.ImageStatusDone: record.Done, model.ImageStatusUnchanged: record.Unchanged, model.ImageStatusError: record.Failed,
+	}
+}
+
+func imageOf(r *record.Record) model.ImageRecord {
+	out := model.ImageRecord{
+		Key: r.Key.String(), Image: r.Image, Tag: r.Tag, Status: model.ImageStatusError, SourceDigest: optional(r.SourceDigest), DestinationDigest: optional(r.DestinationDigest),
+		MediaType: optional(r.MediaType), Bytes: float64(r.Bytes), Platforms: append([]string{}, r.Platforms...), Referrers: r.Referrers, ErrorClass: optional(r.ErrorClass),
+		Error: optional(r.ErrorMessage), Attempts: r.Attempts, RunID: optional(r.RunID), Started: moment(r.StartedAt), Finished: moment(r.FinishedAt),
+	}
+	for name, s := range imageStatuses() {
+		if s == r.Status {
+			out.Status = name
+		}
+	}
+	return out
 }
 
 func seriesOf(s *task.Series) model.MetricSeries {

@@ -24,7 +24,7 @@ func Cloud(version string, at Place) []task.Plugin {
 
 // Local returns the plugins whose tasks run on one machine.
 func Local(version string) []task.Plugin {
-	return []task.Plugin{s3Plugin(s3.Local(), version, Place{})}
+	return []task.Plugin{s3Plugin(s3.Local(), version, Place{}), ecrPlugin(ecr.Local(), version)}
 }
 
 func s3Plugin(c *contract.Contract, version string, at Place) task.Plugin {

@@ -17,7 +17,10 @@ func ecrPlugin(c *contract.Contract, version string) task.Plugin {
 
 func ecrSchedule(v contract.Values) task.Schedule {
 	s := task.Schedule{Kind: task.Once, Events: v["pushEvents"] == "Yes"}
-	if v["scheduleExpression"] != "" {
+	switch {
+	case v["pollEvery"] != "":
+		s.Kind, s.Expression = task.Scheduled, "every "+v["pollEvery"]
+	case v["scheduleExpression"] != "":
 		s.Kind, s.Expression = task.Scheduled, v["scheduleExpression"]
 	}
 	return s
@@ -35,10 +38,13 @@ func ecrEnds(p map[string]string) (source, destination string) {
 		return text
 	}
 	source = place(p["srcAccountId"], p["srcRegion"])
-	if p["sourceType"] == "Public" {
+	switch {
+	case p["srcRegistry"] != "":
+		source = p["srcRegistry"]
+	case p["sourceType"] == "Public":
 		source = "Registries: " + first(p["srcImageList"], cmp.Or(p["srcImageListParameter"], "a list"))
 	}
-	destination = place(p["destAccountId"], p["destRegion"])
+	destination = cmp.Or(p["destRegistry"], place(p["destAccountId"], p["destRegion"]))
 	if prefix := strings.Trim(p["destPrefix"], "/"); prefix != "" {
 		destination += ", below " + prefix
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/control"
 	"github.com/datatransferhub/dth/lambda/customresource"
 	"github.com/datatransferhub/dth/lambda/imageplan"
+	"github.com/datatransferhub/dth/worker/image/record"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -102,17 +103,11 @@ func (h *Handler) ask(ctx context.Context, r control.Request, mode imageplan.Mod
 func Images(keys []string) ([]imageplan.Image, error) {
 	var images []imageplan.Image
 	for _, key := range keys {
-		name, tag, found := strings.Cut(key, "@")
-		if !found {
-			// The colon of a registry's port is followed by a slash.
-			if i := strings.LastIndexByte(key, ':'); i > strings.LastIndexByte(key, '/') {
-				name, tag, found = key[:i], key[i+1:], true
-			}
+		k, err := record.ParseKey(key)
+		if err != nil {
+			return nil, &control.Refusal{Message: "keys: " + err.Error()}
 		}
-		if !found || name == "" || tag == "" {
-			return nil, &control.Refusal{Message: "keys: \"" + key + "\": allowed are REPOSITORY:TAG and REPOSITORY@DIGEST"}
-		}
-		images = append(images, imageplan.Image{Name: name, Tag: tag})
+		images = append(images, imageplan.Image{Name: k.Image, Tag: k.Tag})
 	}
 	return images, nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/worker/estimate"
+	"github.com/datatransferhub/dth/worker/image/record"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/run"
 )
@@ -52,8 +53,15 @@ const MaxRetryKeys = 1000
 // Records are what a task's stack has on record.
 type Records struct {
 	Runs    run.Store
-	Objects ledger.Ledger
-	Close   func() // nil: nothing is to be closed
+	Objects Outcomes
+	Images  record.Store // of a task that copies images, whose Objects are those images; else nil
+	Close   func()       // nil: nothing is to be closed
+}
+
+// Outcomes are what became of objects. ledger.Ledger is one, ImageOutcomes another.
+type Outcomes interface {
+	Get(ctx context.Context, keys []string) (map[string]ledger.Record, error)
+	Failures(ctx context.Context, class string, limit int, after string) (ledger.Page, error)
 }
 
 // AnswerState is how far a check or plan is.

@@ -145,11 +145,11 @@ func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuer
 	if q.Class != "" && !class.MatchString(q.Class) {
 		return ledger.Page{}, invalid("errorClass", q.Class, "allowed are the classes of this task's failed objects")
 	}
-	if _, err := ledger.ParseCursor(q.After); err != nil {
-		return ledger.Page{}, s.failed("", fmt.Errorf("%w: %w", ErrCursor, err))
-	}
 	var page ledger.Page
 	err = s.records(ctx, c, id, func(_ Task, r Records) error {
+		if err := checkPlace(r, q.After); err != nil {
+			return err
+		}
 		page.Next = q.After
 		for range objectReads {
 			more, err := r.Objects.Failures(ctx, q.Class, first-len(page.Records), page.Next)
@@ -168,6 +168,17 @@ func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuer
 		return nil
 	})
 	return page, err
+}
+
+// checkPlace refuses what no page gave.
+func checkPlace(r Records, after string) error {
+	if r.Images != nil {
+		return nil // read where the place is read
+	}
+	if _, err := ledger.ParseCursor(after); err != nil {
+		return fmt.Errorf("%w: %w", ErrCursor, err)
+	}
+	return nil
 }
 
 // Object returns what became of one object.

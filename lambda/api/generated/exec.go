@@ -122,6 +122,30 @@ type ComplexityRoot struct {
 		Version func(childComplexity int) int
 	}
 
+	ImageConnection struct {
+		Nodes    func(childComplexity int) int
+		PageInfo func(childComplexity int) int
+	}
+
+	ImageRecord struct {
+		Attempts          func(childComplexity int) int
+		Bytes             func(childComplexity int) int
+		DestinationDigest func(childComplexity int) int
+		Error             func(childComplexity int) int
+		ErrorClass        func(childComplexity int) int
+		Finished          func(childComplexity int) int
+		Image             func(childComplexity int) int
+		Key               func(childComplexity int) int
+		MediaType         func(childComplexity int) int
+		Platforms         func(childComplexity int) int
+		Referrers         func(childComplexity int) int
+		RunID             func(childComplexity int) int
+		SourceDigest      func(childComplexity int) int
+		Started           func(childComplexity int) int
+		Status            func(childComplexity int) int
+		Tag               func(childComplexity int) int
+	}
+
 	LastRun struct {
 		Bytes    func(childComplexity int) int
 		Copied   func(childComplexity int) int
@@ -305,6 +329,7 @@ type ComplexityRoot struct {
 		Summary        func(childComplexity int) int
 		Task           func(childComplexity int, id string) int
 		TaskAudit      func(childComplexity int, id string, first *int, after *string) int
+		TaskImages     func(childComplexity int, id string, status *model.ImageStatus, prefix *string, first *int, after *string) int
 		TaskLogStreams func(childComplexity int, id string, source model.LogSource, first *int, after *string) int
 		TaskLogs       func(childComplexity int, id string, source model.LogSource, stream *string, query *string, from *time.Time, to *time.Time, first *int, after *string) int
 		TaskMetrics    func(childComplexity int, id string, set model.MetricSet, from *time.Time, to *time.Time) int
@@ -464,6 +489,7 @@ type QueryResolver interface {
 	TaskRuns(ctx context.Context, id string, first *int, after *string) (*model.RunConnection, error)
 	TaskRun(ctx context.Context, id string, runID string) (*model.Run, error)
 	TaskObjects(ctx context.Context, id string, errorClass *string, keyPrefix *string, first *int, after *string) (*model.ObjectConnection, error)
+	TaskImages(ctx context.Context, id string, status *model.ImageStatus, prefix *string, first *int, after *string) (*model.ImageConnection, error)
 	TaskObject(ctx context.Context, id string, key string) (*model.ObjectRecord, error)
 	TaskMetrics(ctx context.Context, id string, set model.MetricSet, from *time.Time, to *time.Time) ([]model.MetricSeries, error)
 	HubMetrics(ctx context.Context, set model.MetricSet, from *time.Time, to *time.Time) ([]model.MetricSeries, error)
@@ -802,6 +828,116 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Hub.Version(childComplexity), true
+
+	case "ImageConnection.nodes":
+		if e.ComplexityRoot.ImageConnection.Nodes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageConnection.Nodes(childComplexity), true
+	case "ImageConnection.pageInfo":
+		if e.ComplexityRoot.ImageConnection.PageInfo == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageConnection.PageInfo(childComplexity), true
+
+	case "ImageRecord.attempts":
+		if e.ComplexityRoot.ImageRecord.Attempts == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Attempts(childComplexity), true
+	case "ImageRecord.bytes":
+		if e.ComplexityRoot.ImageRecord.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Bytes(childComplexity), true
+	case "ImageRecord.destinationDigest":
+		if e.ComplexityRoot.ImageRecord.DestinationDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.DestinationDigest(childComplexity), true
+	case "ImageRecord.error":
+		if e.ComplexityRoot.ImageRecord.Error == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Error(childComplexity), true
+	case "ImageRecord.errorClass":
+		if e.ComplexityRoot.ImageRecord.ErrorClass == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.ErrorClass(childComplexity), true
+	case "ImageRecord.finished":
+		if e.ComplexityRoot.ImageRecord.Finished == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Finished(childComplexity), true
+	case "ImageRecord.image":
+		if e.ComplexityRoot.ImageRecord.Image == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Image(childComplexity), true
+	case "ImageRecord.key":
+		if e.ComplexityRoot.ImageRecord.Key == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Key(childComplexity), true
+	case "ImageRecord.mediaType":
+		if e.ComplexityRoot.ImageRecord.MediaType == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.MediaType(childComplexity), true
+	case "ImageRecord.platforms":
+		if e.ComplexityRoot.ImageRecord.Platforms == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Platforms(childComplexity), true
+	case "ImageRecord.referrers":
+		if e.ComplexityRoot.ImageRecord.Referrers == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Referrers(childComplexity), true
+	case "ImageRecord.runId":
+		if e.ComplexityRoot.ImageRecord.RunID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.RunID(childComplexity), true
+	case "ImageRecord.sourceDigest":
+		if e.ComplexityRoot.ImageRecord.SourceDigest == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.SourceDigest(childComplexity), true
+	case "ImageRecord.started":
+		if e.ComplexityRoot.ImageRecord.Started == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Started(childComplexity), true
+	case "ImageRecord.status":
+		if e.ComplexityRoot.ImageRecord.Status == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Status(childComplexity), true
+	case "ImageRecord.tag":
+		if e.ComplexityRoot.ImageRecord.Tag == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ImageRecord.Tag(childComplexity), true
 
 	case "LastRun.bytes":
 		if e.ComplexityRoot.LastRun.Bytes == nil {
@@ -1666,6 +1802,17 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Query.TaskAudit(childComplexity, args["id"].(string), args["first"].(*int), args["after"].(*string)), true
+	case "Query.taskImages":
+		if e.ComplexityRoot.Query.TaskImages == nil {
+			break
+		}
+
+		args, err := ec.field_Query_taskImages_args(ctx, rawArgs)
+		if err != nil {
+			return 0, false
+		}
+
+		return e.ComplexityRoot.Query.TaskImages(childComplexity, args["id"].(string), args["status"].(*model.ImageStatus), args["prefix"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.taskLogStreams":
 		if e.ComplexityRoot.Query.TaskLogStreams == nil {
 			break
@@ -2396,6 +2543,8 @@ type Query {
   taskRun(id: ID!, runId: ID!): Run!
   "Objects of a task that failed: by class, and by key within one."
   taskObjects(id: ID!, errorClass: String, keyPrefix: String, first: Int, after: String): ObjectConnection!
+  "Images of a task that copies images: by status, and by name within one."
+  taskImages(id: ID!, status: ImageStatus, prefix: String, first: Int, after: String): ImageConnection!
   "What became of one object."
   taskObject(id: ID!, key: String!): ObjectRecord!
   "Measurements of a task. Without times: of the last hour."
@@ -2828,6 +2977,48 @@ type ObjectRecord {
 "A page of objects."
 type ObjectConnection {
   nodes: [ObjectRecord!]!
+  pageInfo: PageInfo!
+}
+
+"What became of an image."
+enum ImageStatus {
+  "It was copied, and has the digest of its source."
+  DONE
+  "The destination had it."
+  UNCHANGED
+  "It failed, and its record says why."
+  ERROR
+}
+
+"What is on record of one image."
+type ImageRecord {
+  "REPOSITORY:TAG or REPOSITORY@DIGEST, by which it is retried and found in logs."
+  key: String!
+  "Its repository, with its registry where that is not the source's own."
+  image: String!
+  "Its tag, or its digest when it has none."
+  tag: String!
+  status: ImageStatus!
+  sourceDigest: String
+  destinationDigest: String
+  mediaType: String
+  "Bytes of configuration and layers, of all platforms."
+  bytes: Float!
+  "os/architecture, of an image for several."
+  platforms: [String!]!
+  "Signatures, SBOMs and attestations that came along."
+  referrers: Int!
+  errorClass: String
+  error: String
+  attempts: Int!
+  runId: String
+  started: AWSDateTime
+  finished: AWSDateTime
+}
+
+"A page of images."
+type ImageConnection {
+  nodes: [ImageRecord!]!
   pageInfo: PageInfo!
 }
 
@@ -3282,6 +3473,54 @@ func (ec *executionContext) childFields_Hub(ctx context.Context, field graphql.C
 		return ec.fieldContext_Hub_caller(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Hub", field.Name)
+}
+
+func (ec *executionContext) childFields_ImageConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "nodes":
+		return ec.fieldContext_ImageConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ImageConnection_pageInfo(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImageConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ImageRecord(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "key":
+		return ec.fieldContext_ImageRecord_key(ctx, field)
+	case "image":
+		return ec.fieldContext_ImageRecord_image(ctx, field)
+	case "tag":
+		return ec.fieldContext_ImageRecord_tag(ctx, field)
+	case "status":
+		return ec.fieldContext_ImageRecord_status(ctx, field)
+	case "sourceDigest":
+		return ec.fieldContext_ImageRecord_sourceDigest(ctx, field)
+	case "destinationDigest":
+		return ec.fieldContext_ImageRecord_destinationDigest(ctx, field)
+	case "mediaType":
+		return ec.fieldContext_ImageRecord_mediaType(ctx, field)
+	case "bytes":
+		return ec.fieldContext_ImageRecord_bytes(ctx, field)
+	case "platforms":
+		return ec.fieldContext_ImageRecord_platforms(ctx, field)
+	case "referrers":
+		return ec.fieldContext_ImageRecord_referrers(ctx, field)
+	case "errorClass":
+		return ec.fieldContext_ImageRecord_errorClass(ctx, field)
+	case "error":
+		return ec.fieldContext_ImageRecord_error(ctx, field)
+	case "attempts":
+		return ec.fieldContext_ImageRecord_attempts(ctx, field)
+	case "runId":
+		return ec.fieldContext_ImageRecord_runId(ctx, field)
+	case "started":
+		return ec.fieldContext_ImageRecord_started(ctx, field)
+	case "finished":
+		return ec.fieldContext_ImageRecord_finished(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ImageRecord", field.Name)
 }
 
 func (ec *executionContext) childFields_LastRun(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4409,6 +4648,52 @@ func (ec *executionContext) field_Query_taskAudit_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["after"] = arg2
+	return args, nil
+}
+
+func (ec *executionContext) field_Query_taskImages_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "id",
+		func(ctx context.Context, v any) (string, error) {
+			return ec.unmarshalNID2string(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*model.ImageStatus, error) {
+			return ec.unmarshalOImageStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "prefix",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["prefix"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+		func(ctx context.Context, v any) (*int, error) {
+			return ec.unmarshalOInt2ᚖint(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["first"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOString2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["after"] = arg4
 	return args, nil
 }
 
@@ -6075,6 +6360,456 @@ func (ec *executionContext) fieldContext_Hub_caller(_ context.Context, field gra
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _ImageConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.ImageConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageConnection_nodes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Nodes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.ImageRecord) graphql.Marshaler {
+			return ec.marshalNImageRecord2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageRecordᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageConnection_nodes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ImageConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ImageRecord(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ImageConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.ImageConnection) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageConnection_pageInfo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.PageInfo, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.PageInfo) graphql.Marshaler {
+			return ec.marshalNPageInfo2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐPageInfo(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageConnection_pageInfo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ImageConnection",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_PageInfo(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ImageRecord_key(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_key(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Key, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_key(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_image(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_image(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Image, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_image(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_tag(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_tag(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Tag, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_tag(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_status(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_status(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Status, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.ImageStatus) graphql.Marshaler {
+			return ec.marshalNImageStatus2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_status(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "ImageStatus")
+}
+
+func (ec *executionContext) _ImageRecord_sourceDigest(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_sourceDigest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.SourceDigest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_sourceDigest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_destinationDigest(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_destinationDigest(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DestinationDigest, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_destinationDigest(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_mediaType(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_mediaType(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MediaType, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_mediaType(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_bytes(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_bytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_bytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "Float")
+}
+
+func (ec *executionContext) _ImageRecord_platforms(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_platforms(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Platforms, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_platforms(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_referrers(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_referrers(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Referrers, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_referrers(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ImageRecord_errorClass(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_errorClass(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ErrorClass, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_errorClass(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_error(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_error(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Error, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_error(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_attempts(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_attempts(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attempts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_attempts(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ImageRecord_runId(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_runId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.RunID, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
+			return ec.marshalOString2ᚖstring(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_runId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "String")
+}
+
+func (ec *executionContext) _ImageRecord_started(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_started(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Started, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOAWSDateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_started(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "AWSDateTime")
+}
+
+func (ec *executionContext) _ImageRecord_finished(ctx context.Context, field graphql.CollectedField, obj *model.ImageRecord) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ImageRecord_finished(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Finished, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *time.Time) graphql.Marshaler {
+			return ec.marshalOAWSDateTime2ᚖtimeᚐTime(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_ImageRecord_finished(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ImageRecord", field, false, false, "AWSDateTime")
 }
 
 func (ec *executionContext) _LastRun_id(ctx context.Context, field graphql.CollectedField, obj *model.LastRun) (ret graphql.Marshaler) {
@@ -9377,6 +10112,51 @@ func (ec *executionContext) fieldContext_Query_taskObjects(ctx context.Context, 
 	}()
 	ctx = graphql.WithFieldContext(ctx, fc)
 	if fc.Args, err = ec.field_Query_taskObjects_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Query_taskImages(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_taskImages(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Query().TaskImages(ctx, fc.Args["id"].(string), fc.Args["status"].(*model.ImageStatus), fc.Args["prefix"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.ImageConnection) graphql.Marshaler {
+			return ec.marshalNImageConnection2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageConnection(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_Query_taskImages(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_ImageConnection(ctx, field)
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Query_taskImages_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
 	}
@@ -14506,6 +15286,152 @@ func (ec *executionContext) _Hub(ctx context.Context, sel ast.SelectionSet, obj 
 	return out
 }
 
+var imageConnectionImplementors = []string{"ImageConnection"}
+
+func (ec *executionContext) _ImageConnection(ctx context.Context, sel ast.SelectionSet, obj *model.ImageConnection) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, imageConnectionImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ImageConnection")
+		case "nodes":
+			out.Values[i] = ec._ImageConnection_nodes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "pageInfo":
+			out.Values[i] = ec._ImageConnection_pageInfo(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var imageRecordImplementors = []string{"ImageRecord"}
+
+func (ec *executionContext) _ImageRecord(ctx context.Context, sel ast.SelectionSet, obj *model.ImageRecord) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, imageRecordImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ImageRecord")
+		case "key":
+			out.Values[i] = ec._ImageRecord_key(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "image":
+			out.Values[i] = ec._ImageRecord_image(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "tag":
+			out.Values[i] = ec._ImageRecord_tag(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "status":
+			out.Values[i] = ec._ImageRecord_status(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "sourceDigest":
+			out.Values[i] = ec._ImageRecord_sourceDigest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "destinationDigest":
+			out.Values[i] = ec._ImageRecord_destinationDigest(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "mediaType":
+			out.Values[i] = ec._ImageRecord_mediaType(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "bytes":
+			out.Values[i] = ec._ImageRecord_bytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "platforms":
+			out.Values[i] = ec._ImageRecord_platforms(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "referrers":
+			out.Values[i] = ec._ImageRecord_referrers(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "errorClass":
+			out.Values[i] = ec._ImageRecord_errorClass(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "error":
+			out.Values[i] = ec._ImageRecord_error(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "attempts":
+			out.Values[i] = ec._ImageRecord_attempts(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "runId":
+			out.Values[i] = ec._ImageRecord_runId(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "started":
+			out.Values[i] = ec._ImageRecord_started(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "finished":
+			out.Values[i] = ec._ImageRecord_finished(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var lastRunImplementors = []string{"LastRun"}
 
 func (ec *executionContext) _LastRun(ctx context.Context, sel ast.SelectionSet, obj *model.LastRun) graphql.Marshaler {
@@ -15698,6 +16624,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_taskObjects(ctx, field)
+				})
+		case "taskImages":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_taskImages(ctx, field)
 				})
 		case "taskObject":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
@@ -17244,6 +18176,44 @@ func (ec *executionContext) marshalNID2string(ctx context.Context, sel ast.Selec
 	return res
 }
 
+func (ec *executionContext) marshalNImageConnection2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageConnection(ctx context.Context, sel ast.SelectionSet, v *model.ImageConnection) graphql.Marshaler {
+	if v == nil {
+		graphql.AddInvalidNullError(ctx, "ImageConnection!")
+		return graphql.Null
+	}
+	return ec._ImageConnection(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalNImageRecord2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageRecord(ctx context.Context, sel ast.SelectionSet, v model.ImageRecord) graphql.Marshaler {
+	return ec._ImageRecord(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNImageRecord2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageRecordᚄ(ctx context.Context, sel ast.SelectionSet, v []model.ImageRecord) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNImageRecord2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageRecord(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
+func (ec *executionContext) unmarshalNImageStatus2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx context.Context, v any) (model.ImageStatus, error) {
+	var res model.ImageStatus
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNImageStatus2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx context.Context, sel ast.SelectionSet, v model.ImageStatus) graphql.Marshaler {
+	return v
+}
+
 func (ec *executionContext) unmarshalNInt2int(ctx context.Context, v any) (int, error) {
 	res, err := graphql.UnmarshalInt(v)
 	return res, graphql.ErrorOnPath(ctx, err)
@@ -18048,6 +19018,22 @@ func (ec *executionContext) marshalOFloat2ᚖfloat64(ctx context.Context, sel as
 	_ = sel
 	res := graphql.MarshalFloatContext(*v)
 	return graphql.WrapContextMarshaler(ctx, res)
+}
+
+func (ec *executionContext) unmarshalOImageStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx context.Context, v any) (*model.ImageStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res := new(model.ImageStatus)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOImageStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐImageStatus(ctx context.Context, sel ast.SelectionSet, v *model.ImageStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
 }
 
 func (ec *executionContext) unmarshalOInt2ᚖint(ctx context.Context, v any) (*int, error) {

@@ -141,6 +141,38 @@ type Hub struct {
 	Caller Caller `json:"caller"`
 }
 
+// A page of images.
+type ImageConnection struct {
+	Nodes    []ImageRecord `json:"nodes"`
+	PageInfo PageInfo      `json:"pageInfo"`
+}
+
+// What is on record of one image.
+type ImageRecord struct {
+	// REPOSITORY:TAG or REPOSITORY@DIGEST, by which it is retried and found in logs.
+	Key string `json:"key"`
+	// Its repository, with its registry where that is not the source's own.
+	Image string `json:"image"`
+	// Its tag, or its digest when it has none.
+	Tag               string      `json:"tag"`
+	Status            ImageStatus `json:"status"`
+	SourceDigest      *string     `json:"sourceDigest,omitempty"`
+	DestinationDigest *string     `json:"destinationDigest,omitempty"`
+	MediaType         *string     `json:"mediaType,omitempty"`
+	// Bytes of configuration and layers, of all platforms.
+	Bytes float64 `json:"bytes"`
+	// os/architecture, of an image for several.
+	Platforms []string `json:"platforms"`
+	// Signatures, SBOMs and attestations that came along.
+	Referrers  int        `json:"referrers"`
+	ErrorClass *string    `json:"errorClass,omitempty"`
+	Error      *string    `json:"error,omitempty"`
+	Attempts   int        `json:"attempts"`
+	RunID      *string    `json:"runId,omitempty"`
+	Started    *time.Time `json:"started,omitempty"`
+	Finished   *time.Time `json:"finished,omitempty"`
+}
+
 // The latest run of a task.
 type LastRun struct {
 	ID       string     `json:"id"`
@@ -669,6 +701,67 @@ func (e *Health) UnmarshalJSON(b []byte) error {
 }
 
 func (e Health) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// What became of an image.
+type ImageStatus string
+
+const (
+	// It was copied, and has the digest of its source.
+	ImageStatusDone ImageStatus = "DONE"
+	// The destination had it.
+	ImageStatusUnchanged ImageStatus = "UNCHANGED"
+	// It failed, and its record says why.
+	ImageStatusError ImageStatus = "ERROR"
+)
+
+var AllImageStatus = []ImageStatus{
+	ImageStatusDone,
+	ImageStatusUnchanged,
+	ImageStatusError,
+}
+
+func (e ImageStatus) IsValid() bool {
+	switch e {
+	case ImageStatusDone, ImageStatusUnchanged, ImageStatusError:
+		return true
+	}
+	return false
+}
+
+func (e ImageStatus) String() string {
+	return string(e)
+}
+
+func (e *ImageStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ImageStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ImageStatus", str)
+	}
+	return nil
+}
+
+func (e ImageStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ImageStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ImageStatus) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

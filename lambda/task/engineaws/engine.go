@@ -14,6 +14,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/control"
 	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/run/runaws"
@@ -23,7 +24,8 @@ import (
 const (
 	OutputControl = "ControlFunction"
 	OutputRuns    = "RunTableName"
-	OutputLedger  = "LedgerTableName"
+	OutputLedger  = "LedgerTableName" // of a task that copies objects
+	OutputImages  = "RecordTableName" // of one that copies images
 )
 
 // Actions returns the IAM actions on the stacks' control functions, on their run tables, and on their ledgers with their
@@ -161,6 +163,10 @@ func (e *Engine) Records(ctx context.Context, t task.Task) (task.Records, error)
 	runs, err := output(&t, OutputRuns)
 	if err != nil {
 		return task.Records{}, err
+	}
+	if t.Stack.Outputs[OutputImages] != "" {
+		images := recordaws.Open(e.cfg, t.Stack.Outputs[OutputImages])
+		return task.Records{Runs: runaws.Open(e.cfg, runs, retry.Policy{}), Objects: task.ImageOutcomes{Store: images}, Images: images}, nil
 	}
 	objects, err := output(&t, OutputLedger)
 	if err != nil {

@@ -4,6 +4,8 @@ package record
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -25,6 +27,29 @@ func Statuses() []Status { return []Status{Done, Unchanged, Failed} }
 type Key struct {
 	Image string // repository at the source, with its registry where that is not the source's own
 	Tag   string // or digest, of what has no tag
+}
+
+// String writes a key as people do: REPOSITORY:TAG, or REPOSITORY@DIGEST.
+func (k Key) String() string {
+	if strings.Contains(k.Tag, ":") {
+		return k.Image + "@" + k.Tag
+	}
+	return k.Image + ":" + k.Tag
+}
+
+// ParseKey reads what String writes. The error says what is allowed.
+func ParseKey(text string) (Key, error) {
+	name, tag, found := strings.Cut(text, "@")
+	if !found {
+		// The colon of a registry's port is followed by a slash.
+		if i := strings.LastIndexByte(text, ':'); i > strings.LastIndexByte(text, '/') {
+			name, tag, found = text[:i], text[i+1:], true
+		}
+	}
+	if !found || name == "" || tag == "" {
+		return Key{}, fmt.Errorf("%q: allowed are REPOSITORY:TAG and REPOSITORY@DIGEST", text)
+	}
+	return Key{name, tag}, nil
 }
 
 // Record is what is known of one image. Times are UTC with millisecond precision.
@@ -57,6 +82,9 @@ func Bounded(text string) string {
 	return strings.ToValidUTF8(text[:maxMessage], "") + "…"
 }
 
+// ErrPlace says that a list was to go on at a place that no page of it gave.
+var ErrPlace = errors.New("this is no place in a list of images")
+
 // Page is one page of records.
 type Page struct {
 	Records []Record
@@ -70,6 +98,6 @@ type Store interface {
 	// Get returns the records of those keys that have one. Any number of keys may be asked for.
 	Get(ctx context.Context, keys []Key) (map[Key]Record, error)
 	// List returns records of a status, or of all when it is empty, ordered by image and tag within a status. A page may be
-	// shorter than limit although more follow.
+	// shorter than limit although more follow. What is after, and no page gave, is ErrPlace.
 	List(ctx context.Context, status Status, limit int, after string) (Page, error)
 }

@@ -129,7 +129,7 @@ func (r *Records) List(ctx context.Context, s record.Status, limit int, after st
 	from := place{Status: order[0]}
 	if after != "" {
 		if json.Unmarshal([]byte(after), &from) != nil || !slices.Contains(order, from.Status) {
-			return record.Page{}, fmt.Errorf("%.80q is no place in a list of images", after)
+			return record.Page{}, fmt.Errorf("%w: %.80q", record.ErrPlace, after)
 		}
 	}
 	var p record.Page

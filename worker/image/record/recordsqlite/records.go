@@ -103,7 +103,7 @@ func (r *Records) List(ctx context.Context, status record.Status, limit int, aft
 	var from [3]string // status, image, tag
 	if after != "" {
 		if err := json.Unmarshal([]byte(after), &from); err != nil {
-			return record.Page{}, fmt.Errorf("%.80q is no place in a list of images", after)
+			return record.Page{}, fmt.Errorf("%w: %.80q", record.ErrPlace, after)
 		}
 	}
 	rows, err := r.db.QueryContext(ctx, `SELECT doc FROM images WHERE task = ?1 AND (?2 = '' OR status = ?2) AND (status, image, tag) > (?3, ?4, ?5) ORDER BY status, image, tag LIMIT ?6`,

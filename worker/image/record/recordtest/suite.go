@@ -2,6 +2,7 @@
 package recordtest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -103,8 +104,8 @@ func pages(t *testing.T, s record.Store) {
 			t.Errorf("%s: %s", status, d)
 		}
 	}
-	if _, err := s.List(t.Context(), "", 3, "nowhere"); err == nil {
-		t.Error("a place that is none was taken")
+	if _, err := s.List(t.Context(), "", 3, "nowhere"); !errors.Is(err, record.ErrPlace) {
+		t.Errorf("a place that is none: %v", err)
 	}
 }
 
