@@ -22,6 +22,7 @@ import (
 	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/finder"
 	"github.com/datatransferhub/dth/worker/giant"
+	"github.com/datatransferhub/dth/worker/image/record/recordsqlite"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgersqlite"
 	"github.com/datatransferhub/dth/worker/multipart/multipartsqlite"
@@ -122,7 +123,7 @@ func (m *machine) hub(ctx context.Context, log *slog.Logger) (*task.Service, *lo
 	m.measures = measures
 	provider := local.NewProvider(local.Provider{
 		Store: store, Requests: requests, OpenRecords: m.openTask, Forget: m.forget, Examine: m.examine, Compare: m.compare, Log: log, Now: time.Now,
-		Hub: &local.Hub{Open: m.open, Version: version, Log: log, OnOutcome: m.outcomes(log, metrics)},
+		Hub: &local.Hub{Open: m.open, OpenImages: m.openImages, Version: version, Log: log, OnOutcome: m.outcomes(log, metrics)},
 	})
 	return &task.Service{
 		Hub: task.Hub{Version: version, Local: true}, Plugins: catalog.Local(version), Store: store, Stacks: provider, Engine: provider,
@@ -178,8 +179,11 @@ func (m *machine) createSample(ctx context.Context, s *task.Service) error {
 	return nil
 }
 
-// openTask opens what a task has on record.
-func (m *machine) openTask(ctx context.Context, id string) (task.Records, error) {
+// openTask opens what a task of a type has on record.
+func (m *machine) openTask(ctx context.Context, id, kind string) (task.Records, error) {
+	if kind == local.Images {
+		return m.openImageRecords(ctx, id)
+	}
 	l, err := ledgersqlite.Open(ctx, m.db, id)
 	if err != nil {
 		return task.Records{}, err
@@ -208,13 +212,16 @@ func (m *machine) forget(ctx context.Context, t local.Task) error {
 		}
 	}
 	return errors.Join(
-		queuesqlite.Drop(ctx, m.db, t.Name), ledgersqlite.Drop(ctx, m.db, t.Name), runsqlite.Drop(ctx, m.db, t.Name), multipartsqlite.Drop(ctx, m.db, t.Name),
+		recordsqlite.Drop(ctx, m.db, t.Name), queuesqlite.Drop(ctx, m.db, t.Name), ledgersqlite.Drop(ctx, m.db, t.Name), runsqlite.Drop(ctx, m.db, t.Name), multipartsqlite.Drop(ctx, m.db, t.Name),
 		m.measures.Forget(ctx, t.Name, time.Time{}), m.logs.Forget(t.Name),
 	)
 }
 
 // examine looks at each right that a task needs at its ends.
 func (m *machine) examine(ctx context.Context, t local.Task) ([]task.Finding, error) {
+	if t.Type == local.Images {
+		return m.examineImages(ctx, t)
+	}
 	o, err := m.access(ctx)
 	if err != nil {
 		return nil, err
@@ -237,6 +244,9 @@ func (m *machine) examine(ctx context.Context, t local.Task) ([]task.Finding, er
 
 // compare makes a pass that queues nothing.
 func (m *machine) compare(ctx context.Context, t local.Task, told func(listed int64)) (*task.PlanResult, error) {
+	if t.Type == local.Images {
+		return m.compareImages(ctx, t)
+	}
 	e, err := m.ends(ctx, t)
 	if err != nil {
 		return nil, err

@@ -193,7 +193,7 @@ func (m *machine) run(ctx context.Context, tasks []local.Task) error {
 		}
 	}
 	hub := &local.Hub{
-		Open: m.open, Version: version, Log: logger(m.options.verbose), Once: m.options.once,
+		Open: m.open, OpenImages: m.openImages, Version: version, Log: logger(m.options.verbose), Once: m.options.once,
 		OnChange: m.board.change, OnClosed: m.board.closed, OnOutcome: m.board.outcome,
 	}
 	err = hub.Run(ctx, own(tasks), m.changes(ctx, hangups, own))
@@ -257,6 +257,8 @@ func (m *machine) check(ctx context.Context, tasks []local.Task) error {
 		case denied > 0:
 			m.screen.line("%s: %d rights are missing", t.Name, denied)
 			all = &exitError{Code: command.Unreachable}
+		case t.Job == nil:
+			m.screen.line("%s: both registries can be used; %s", t.Name, whenNext(t))
 		default:
 			m.screen.line("%s: both ends can be reached; %s; %s", t.Name, mapping(t.Job), whenNext(t))
 		}

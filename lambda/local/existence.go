@@ -18,14 +18,14 @@ type Existence struct {
 
 var _ task.Existence = Existence{}
 
-// Missing implements task.Existence. Plugins call what names a secret ...Credentials, and what names a profile ...Profile.
+// Missing implements task.Existence. Plugins call what names a secret ...Credentials or ...Credential, and what names a profile ...Profile.
 func (e Existence) Missing(ctx context.Context, _ string, parameters map[string]string) (wrong []task.Error, err error) {
 	for _, name := range slices.Sorted(maps.Keys(parameters)) {
 		value := parameters[name]
 		var err error
 		switch {
 		case value == "":
-		case strings.HasSuffix(name, "Credentials"):
+		case strings.HasSuffix(name, "Credentials"), strings.HasSuffix(name, "Credential"):
 			_, err = e.Secret(ctx, value)
 		case strings.HasSuffix(name, "Profile"):
 			err = e.Profile(ctx, value)

@@ -17,9 +17,11 @@ import (
 // Hub runs tasks side by side, each as a stack of its own.
 type Hub struct {
 	// Open opens what a task's stack is made of. An end that cannot be reached is an error; it is tried again.
-	Open    func(ctx context.Context, t Task) (Parts, error)
-	Version string
-	Log     *slog.Logger
+	Open func(ctx context.Context, t Task) (Parts, error)
+	// OpenImages is the same for a task that copies images; nil: there are none.
+	OpenImages func(ctx context.Context, t Task) (ImageParts, error)
+	Version    string
+	Log        *slog.Logger
 	// Once makes one pass of every task, proves it, and ends.
 	Once bool
 	Beat time.Duration // how often runs are looked at; 0 is half a second
@@ -116,7 +118,7 @@ func (s *stacks) replace(ctx context.Context, tasks []Task) {
 
 // equal reports whether two tasks ask for the same.
 func (t *Task) equal(o *Task) bool {
-	return t.Name == o.Name && t.Schedule == o.Schedule && maps.Equal(t.Parameters, o.Parameters) &&
+	return t.Name == o.Name && t.Type == o.Type && t.Schedule == o.Schedule && maps.Equal(t.Parameters, o.Parameters) &&
 		t.SrcProfile == o.SrcProfile && t.DstProfile == o.DstProfile && t.Events == o.Events && t.Paused == o.Paused
 }
 
@@ -159,6 +161,9 @@ func (h *Hub) keep(ctx context.Context, t Task) error {
 }
 
 func (h *Hub) stack(ctx context.Context, t Task) error {
+	if t.Type == Images {
+		return h.images(ctx, t)
+	}
 	parts, err := h.Open(ctx, t)
 	if err != nil {
 		return err
@@ -168,6 +173,24 @@ func (h *Hub) stack(ctx context.Context, t Task) error {
 	}
 	s := &Stack{
 		Task: t, Parts: parts, Version: h.Version, Log: h.Log.With("task", t.Name), Once: h.Once, Beat: h.Beat, Now: h.Now,
+		OnChange: h.OnChange, OnClosed: h.OnClosed, OnOutcome: h.OnOutcome, Requests: h.Requests,
+	}
+	return s.Run(ctx)
+}
+
+func (h *Hub) images(ctx context.Context, t Task) error {
+	if h.OpenImages == nil {
+		return errors.New("tasks that copy images are not run here")
+	}
+	parts, err := h.OpenImages(ctx, t)
+	if err != nil {
+		return err
+	}
+	if parts.Close != nil {
+		defer parts.Close()
+	}
+	s := &ImageStack{
+		Task: t, ImageParts: parts, Version: h.Version, Log: h.Log.With("task", t.Name), Once: h.Once, Beat: h.Beat, Now: h.Now,
 		OnChange: h.OnChange, OnClosed: h.OnClosed, OnOutcome: h.OnOutcome, Requests: h.Requests,
 	}
 	return s.Run(ctx)

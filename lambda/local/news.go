@@ -127,7 +127,7 @@ func healthBy(t *task.Task) task.Health {
 
 // latest returns how the newest run of a task is doing that was not skipped.
 func (p *Provider) latest(ctx context.Context, id string) (task.Progress, bool, error) {
-	r, err := p.OpenRecords(ctx, id)
+	r, err := p.OpenRecords(ctx, id, "")
 	if err != nil {
 		return task.Progress{}, false, err
 	}

@@ -19,8 +19,8 @@ type Provider struct {
 	Store    task.Store
 	Requests Requests
 	Hub      *Hub
-	// OpenRecords opens what a task has on record.
-	OpenRecords func(ctx context.Context, id string) (task.Records, error)
+	// OpenRecords opens what a task of a type has on record. Runs are the same for all types.
+	OpenRecords func(ctx context.Context, id, kind string) (task.Records, error)
 	// Forget ends what a task has open at its ends, and removes what it has on record.
 	Forget func(ctx context.Context, t Task) error
 	// Examine looks at the ends of a task, Compare compares them; told is called with how many objects were listed so far.
@@ -132,7 +132,7 @@ func runs(t *task.Task) bool {
 // stackOf returns what runs for a task.
 func stackOf(t *task.Task) (Task, error) {
 	paused := t.State == task.Paused || t.Operation != nil && t.Operation.After == task.Paused
-	made := Task{Name: t.ID, Parameters: t.Parameters, Paused: paused}
+	made := Task{Name: t.ID, Type: t.Type, Parameters: t.Parameters, Paused: paused}
 	return made, made.Check()
 }
 
@@ -246,7 +246,7 @@ func (p *Provider) Answer(ctx context.Context, _ task.Task, request string) (tas
 
 // Records implements task.Engine.
 func (p *Provider) Records(ctx context.Context, t task.Task) (task.Records, error) {
-	return p.OpenRecords(ctx, t.ID)
+	return p.OpenRecords(ctx, t.ID, t.Type)
 }
 
 // examine answers requests for checks or plans, one at a time.

@@ -62,7 +62,7 @@ func (d *desk) bureau() *bureau {
 	return b
 }
 
-func (d *desk) records(ctx context.Context, id string) (task.Records, error) {
+func (d *desk) records(ctx context.Context, id, _ string) (task.Records, error) {
 	l, err := ledgersqlite.Open(ctx, d.db, id)
 	if err != nil {
 		return task.Records{}, err

@@ -77,9 +77,34 @@ type Stack struct {
 	// Requests are what people ask of the task; nil: nobody asks for anything.
 	Requests Requests
 
+	voice
+	worker *fleet.Worker
+}
+
+// voice tells how a task is doing.
+type voice struct {
 	mu     sync.Mutex
 	status Status
-	worker *fleet.Worker
+}
+
+// tell changes the status and tells of it when it is another.
+func (v *voice) tell(name string, onChange func(Status), change func(*Status)) {
+	v.mu.Lock()
+	before := v.status
+	change(&v.status)
+	v.status.Task = name
+	now := v.status
+	v.mu.Unlock()
+	if onChange != nil && now != before {
+		onChange(now)
+	}
+}
+
+// Status returns how the task is doing.
+func (v *voice) Status() Status {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.status
 }
 
 // Status is how a task is doing.
@@ -197,7 +222,7 @@ func (s *Stack) schedule(ctx context.Context) error {
 		case err != nil && s.Once:
 			return err
 		case err != nil:
-			s.tell(func(st *Status) { st.State, st.Error = Failed, err.Error() })
+			s.say(func(st *Status) { st.State, st.Error = Failed, err.Error() })
 			wait = 5 * s.Beat
 		case s.Once && s.Task.Paused && idle:
 			return nil
@@ -219,7 +244,7 @@ func (s *Stack) passIfDue(ctx context.Context, idle, wanted bool) (run.Run, erro
 		due = true
 	}
 	if !due || s.Task.Paused {
-		s.tell(func(st *Status) {
+		s.say(func(st *Status) {
 			st.Next = next
 			switch {
 			case s.Task.Paused:
@@ -279,7 +304,7 @@ func (s *Stack) askedAgain(ctx context.Context) (run.Run, error) {
 		return made, err
 	}
 	if made.State == run.Copying {
-		s.tell(func(st *Status) {
+		s.say(func(st *Status) {
 			*st = Status{State: Copying, Run: made.ID, Queued: made.Finder.Queued}
 		})
 	}
@@ -290,7 +315,11 @@ func (s *Stack) askedAgain(ctx context.Context) (run.Run, error) {
 // began. However many ticks were missed, one pass makes up for them. A clock that was put back makes nothing run twice:
 // the tick after the last start lies ahead.
 func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, err error) {
-	latest, err := s.Runs.Latest(ctx, 20)
+	return s.Task.due(ctx, s.Runs, idle, s.Now(), s.Beat)
+}
+
+func (t *Task) due(ctx context.Context, runs run.Store, idle bool, now time.Time, beat time.Duration) (due bool, next time.Time, err error) {
+	latest, err := runs.Latest(ctx, 20)
 	if err != nil {
 		return false, next, err
 	}
@@ -302,24 +331,24 @@ func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, e
 		if r.State == run.Finding {
 			return true, next, nil
 		}
-		if s.Task.Events.Poll > 0 {
+		if t.Events.Poll > 0 {
 			// Polling means "again when it is done", not a pass on top of another.
-			next = r.Started.Add(s.Task.Events.Poll)
-			return idle && !s.Now().Before(next), next, nil
+			next = r.Started.Add(t.Events.Poll)
+			return idle && !now.Before(next), next, nil
 		}
-		if s.Task.Ticks == nil {
+		if t.Ticks == nil {
 			// A pass that failed before it was through is made again; whoever wanted one pass wanted that one.
-			return r.State == run.Failed && s.Now().After(r.Started.Add(10*s.Beat)), next, nil
+			return r.State == run.Failed && now.After(r.Started.Add(10*beat)), next, nil
 		}
-		next, more := s.Task.Ticks.Next(r.Started)
-		return more && !s.Now().Before(next), next, nil
+		next, more := t.Ticks.Next(r.Started)
+		return more && !now.Before(next), next, nil
 	}
-	return true, s.Now(), nil
+	return true, now, nil
 }
 
 // pass makes one pass. One that comes while the run before still copies is recorded as skipped.
 func (s *Stack) pass(ctx context.Context, trigger, id string) (run.Run, error) {
-	s.tell(func(st *Status) { *st = Status{State: Listing} })
+	s.say(func(st *Status) { *st = Status{State: Listing} })
 	reader := consume.DeadLetters{
 		Queue: s.DeadLetters, Ledger: s.Ledger, Runs: s.Runs, Uploads: s.Uploads, Log: s.Log, Quiet: 200 * time.Millisecond,
 		Worker: fmt.Sprintf("finder-%s-%d", s.Task.Name, time.Now().UnixNano()),
@@ -332,7 +361,7 @@ func (s *Stack) pass(ctx context.Context, trigger, id string) (run.Run, error) {
 	if err != nil {
 		return r, err
 	}
-	s.tell(func(st *Status) {
+	s.say(func(st *Status) {
 		st.Run, st.State, st.Queued = r.ID, Copying, r.Finder.Queued
 		if r.State == run.Skipped {
 			st.State = Waiting
@@ -371,7 +400,7 @@ func (s *Stack) close(ctx context.Context) (closed string, idle bool, err error)
 	if _, err := s.count(ctx, r, Copying); why != "" || err != nil {
 		return "", false, err
 	}
-	s.tell(func(st *Status) { st.State = Proving })
+	s.say(func(st *Status) { st.State = Proving })
 	if r, err = closing.Close(ctx, c, r.ID); err != nil {
 		return "", false, err
 	}
@@ -410,7 +439,7 @@ func (s *Stack) count(ctx context.Context, r run.Run, state State) ([]run.Counte
 			now.Bytes += n.Bytes
 		}
 	}
-	s.tell(func(st *Status) { now.Next = st.Next; *st = now })
+	s.say(func(st *Status) { now.Next = st.Next; *st = now })
 	return all, nil
 }
 
@@ -420,22 +449,4 @@ func outcome(name string) (ledger.Status, string) {
 	return ledger.Status(status), method
 }
 
-// tell changes the status and tells of it when it is another.
-func (s *Stack) tell(change func(*Status)) {
-	s.mu.Lock()
-	before := s.status
-	change(&s.status)
-	s.status.Task = s.Task.Name
-	now := s.status
-	s.mu.Unlock()
-	if s.OnChange != nil && now != before {
-		s.OnChange(now)
-	}
-}
-
-// Status returns how the task is doing.
-func (s *Stack) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
-}
+func (s *Stack) say(change func(*Status)) { s.tell(s.Task.Name, s.OnChange, change) }

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/worker/cron"
 	"github.com/datatransferhub/dth/worker/job"
@@ -23,6 +24,7 @@ import (
 // Task is one configured transfer.
 type Task struct {
 	Name       string            `yaml:"name"`
+	Type       string            `yaml:"type"`     // Objects, which an empty one means, or Images
 	Schedule   string            `yaml:"schedule"` // EventBridge cron or rate; "once"; empty: the parameter ec2CronExpression
 	Parameters map[string]string `yaml:"parameters"`
 	SrcProfile string            `yaml:"srcProfile"` // of the AWS configuration of this machine
@@ -30,11 +32,19 @@ type Task struct {
 	Events     Feed              `yaml:"events"`
 	Paused     bool              `yaml:"paused"`
 
-	Job   *job.Job       `yaml:"-"`
-	Ticks *cron.Schedule `yaml:"-"` // nil: once
+	Job *job.Job `yaml:"-"` // of a task that copies objects
+	// Values are all parameters of a task that copies images, with the defaults.
+	Values contract.Values `yaml:"-"`
+	Ticks  *cron.Schedule  `yaml:"-"` // nil: once
 	// KeepRecords is how long records of objects are kept; 0: for ever.
 	KeepRecords time.Duration `yaml:"-"`
 }
+
+// The types of tasks.
+const (
+	Objects = "S3"
+	Images  = "ECR"
+)
 
 // Feed says where the events of a task come from, when its parameter srcEvent asks for some.
 type Feed struct {
@@ -111,7 +121,16 @@ func (t *Task) check() (errs contract.Errors) {
 	if !taskName.MatchString(t.Name) {
 		refuse("name", t.Name, "allowed are 1 to 40 small letters, digits and hyphens")
 	}
-	values, err := s3.Local().Validate(t.Parameters)
+	plugin, expression := s3.Local(), "ec2CronExpression"
+	switch t.Type {
+	case "", Objects:
+	case Images:
+		plugin, expression = ecr.Local(), "scheduleExpression"
+	default:
+		refuse("type", t.Type, "allowed are "+Objects+" and "+Images)
+		return errs
+	}
+	values, err := plugin.Validate(t.Parameters)
 	var fields contract.Errors
 	if errors.As(err, &fields) {
 		errs = append(errs, fields...)
@@ -121,7 +140,7 @@ func (t *Task) check() (errs contract.Errors) {
 	t.complete(values)
 	schedule := t.Schedule
 	if schedule == "" && values != nil {
-		schedule = values["ec2CronExpression"]
+		schedule = values[expression]
 	}
 	if schedule != "" && schedule != "once" {
 		if !strings.Contains(schedule, "(") {
@@ -138,6 +157,13 @@ func (t *Task) check() (errs contract.Errors) {
 		refuse("events.poll", t.Events.Poll.String(), "give a file or a time to poll, not both")
 	}
 	if len(errs) > 0 {
+		return errs
+	}
+	if t.Type == Images {
+		if t.Events.File != "" {
+			refuse("events.file", t.Events.File, "tasks that copy images follow no events on one machine; give events.poll")
+		}
+		t.Values = values
 		return errs
 	}
 	t.Job, t.KeepRecords = s3.FromValues(values), s3.KeepRecords(values)

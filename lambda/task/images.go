@@ -20,9 +20,13 @@ var _ Outcomes = ImageOutcomes{}
 // statuses says what a record's status is called of an object.
 var statuses = map[record.Status]ledger.Status{record.Done: ledger.Done, record.Unchanged: ledger.Done, record.Failed: ledger.Failed}
 
-func objectOfImage(r *record.Record) ledger.Record {
+// methods say how an image came to be there; none: it was.
+var methods = map[record.Status]string{record.Done: "copy", record.Unchanged: "none"}
+
+// ObjectOfImage returns the record of an image as that of an object.
+func ObjectOfImage(r *record.Record) ledger.Record {
 	return ledger.Record{
-		Key: r.Key.String(), Status: statuses[r.Status], Size: r.Bytes, SourceETag: r.SourceDigest, DestinationETag: r.DestinationDigest, VerifiedBy: verifiedBy(r),
+		Key: r.Key.String(), Status: statuses[r.Status], Method: methods[r.Status], Size: r.Bytes, SourceETag: r.SourceDigest, DestinationETag: r.DestinationDigest, VerifiedBy: verifiedBy(r),
 		RunID: r.RunID, Attempts: r.Attempts, ErrorClass: r.ErrorClass, Error: r.ErrorMessage, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Worker: r.Execution,
 	}
 }
@@ -48,7 +52,7 @@ func (o ImageOutcomes) Get(ctx context.Context, keys []string) (map[string]ledge
 	}
 	all := make(map[string]ledger.Record, len(found))
 	for key, r := range found {
-		all[key.String()] = objectOfImage(&r)
+		all[key.String()] = ObjectOfImage(&r)
 	}
 	return all, nil
 }
@@ -62,7 +66,7 @@ func (o ImageOutcomes) Failures(ctx context.Context, class string, limit int, af
 	out := ledger.Page{Next: page.Next}
 	for i := range page.Records {
 		if r := &page.Records[i]; class == "" || r.ErrorClass == class {
-			out.Records = append(out.Records, objectOfImage(r))
+			out.Records = append(out.Records, ObjectOfImage(r))
 		}
 	}
 	return out, nil

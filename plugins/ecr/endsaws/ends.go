@@ -2,6 +2,7 @@
 package endsaws
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,11 +52,24 @@ func Open(ctx context.Context, c *ecr.Config, o Options) (*Ends, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source: %w", err)
 	}
-	e.Destination, err = amazon(ctx, o, side{"dest", c.Values["destRegion"], c.Values["destAccountId"]}, c)
+	e.Destination, err = destination(ctx, c, o)
 	if err != nil {
 		return nil, fmt.Errorf("destination: %w", err)
 	}
 	return e, nil
+}
+
+// destination opens an Amazon ECR or, on one machine, any registry.
+func destination(ctx context.Context, c *ecr.Config, o Options) (image.Registry, error) {
+	host := c.Values["destRegistry"]
+	if host == "" {
+		return amazon(ctx, o, side{"dest", c.Values["destRegion"], c.Values["destAccountId"]}, c)
+	}
+	open, err := opener(ctx, c, o, "destCredential", registry.HostOf(host))
+	if err != nil {
+		return nil, err
+	}
+	return open(host)
 }
 
 // side is an Amazon ECR, with the prefix of its parameters.
@@ -83,25 +97,13 @@ func amazon(ctx context.Context, o Options, s side, c *ecr.Config) (image.Regist
 	return ecraws.Open(ctx, cfg, s.account, nil)
 }
 
-// anywhere opens registries that are no Amazon ECR. Images that name no registry are on Docker Hub.
-func (e *Ends) anywhere(ctx context.Context, c *ecr.Config, o Options) (err error) {
-	var known *secret
-	if name := c.Values["srcCredential"]; name != "" {
-		known = &secret{name: name, reader: o.Secrets, now: time.Now}
-		if _, err := known.read(ctx); err != nil {
-			return err
-		}
+// anywhere opens registries that are no Amazon ECR. Images that name no registry are on Docker Hub or, on one machine, at srcRegistry.
+func (e *Ends) anywhere(ctx context.Context, c *ecr.Config, o Options) error {
+	open, err := opener(ctx, c, o, "srcCredential", o.Registry)
+	if err != nil {
+		return err
 	}
-	open := func(host string) (image.Registry, error) {
-		var options registry.Options
-		if known != nil {
-			options.Login = func(ctx context.Context) (image.Login, error) {
-				return known.login(ctx, registry.HostOf(host), o.Registry)
-			}
-		}
-		return registry.Open(host, options)
-	}
-	if e.Source, err = open(registry.DockerHub); err != nil {
+	if e.Source, err = open(c.Values["srcRegistry"]); err != nil {
 		return err
 	}
 	var mu sync.Mutex
@@ -120,6 +122,25 @@ func (e *Ends) anywhere(ctx context.Context, c *ecr.Config, o Options) (err erro
 		return r, err
 	}
 	return nil
+}
+
+// opener returns what opens registries with the sign-in of a parameter's secret, which is for one of them only.
+func opener(ctx context.Context, c *ecr.Config, o Options, parameter, only string) (func(host string) (image.Registry, error), error) {
+	var known *secret
+	if name := c.Values[parameter]; name != "" {
+		known = &secret{name: name, reader: o.Secrets, now: time.Now}
+		if _, err := known.read(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return func(host string) (image.Registry, error) {
+		host = registry.HostOf(host)
+		options := registry.Options{Plain: slices.Contains(c.Values.List("insecureRegistries"), host)}
+		if known != nil {
+			options.Login = func(ctx context.Context) (image.Login, error) { return known.login(ctx, host, only) }
+		}
+		return registry.Open(host, options)
+	}, nil
 }
 
 // lifetime is how long a secret is used before it is read again.
@@ -191,11 +212,15 @@ func List(ctx context.Context, c *ecr.Config, own aws.Config) ([]imagelist.Entry
 	return imagelist.Parse(text)
 }
 
-// Only returns the one registry that the images of a list come from; empty when there are several.
-func Only(list []imagelist.Entry) string {
-	var hosts []string
+// only returns the one registry that the images of a list come from, or of all images when there is no list; empty when there are
+// several.
+func only(list []imagelist.Entry, own string) string {
+	hosts := []string{}
 	for _, e := range list {
-		hosts = append(hosts, registry.HostOf(e.Registry))
+		hosts = append(hosts, registry.HostOf(cmp.Or(e.Registry, own)))
+	}
+	if list == nil {
+		hosts = append(hosts, registry.HostOf(own))
 	}
 	slices.Sort(hosts)
 	if hosts = slices.Compact(hosts); len(hosts) == 1 {
@@ -213,7 +238,7 @@ func Plan(ctx context.Context, c *ecr.Config, o Options) (plan.Config, error) {
 	if err != nil {
 		return plan.Config{}, err
 	}
-	o.Registry = Only(list)
+	o.Registry = only(list, c.Values["srcRegistry"])
 	if name := c.Values["srcCredential"]; name != "" && c.Values["sourceType"] != "Amazon_ECR" && o.Registry == "" {
 		in, err := (&secret{name: name, reader: o.Secrets, now: time.Now}).read(ctx)
 		if err == nil && in.Registry == "" {

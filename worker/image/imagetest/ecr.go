@@ -234,3 +234,8 @@ func (e *ECR) inside(method, path string) *httptest.ResponseRecorder {
 	e.backend.ServeHTTP(w, httptest.NewRequest(method, "/v2/"+path, nil))
 	return w
 }
+
+// Plain starts a registry in this process, on the loopback interface, without sign-in, that keeps nothing.
+func Plain() *httptest.Server {
+	return httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0)), registry.WithReferrersSupport(true)))
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -24,10 +25,15 @@ type Config struct {
 	Copier  *copier.Copier
 	Batches int // at once; 0: Batches
 	Prove   bool
-	// OnPlan is told what is to be copied, OnBatch of each batch that is through; nil: nobody is.
+	// OnPlan is told what is to be copied, and may leave batches out; OnBatch is told of each batch that is through, OnProve that all
+	// are. nil: nobody is.
 	OnPlan  func(r *plan.Result) error
 	OnBatch func(s copier.Summary)
+	OnProve func() error
 }
+
+// RunID names a run by when it began, as those of objects are named.
+func RunID(began time.Time) string { return began.UTC().Format("20060102T150405.000000Z") }
 
 // Result is what became of a pass.
 type Result struct {
@@ -48,12 +54,12 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Plan: planned, Absent: len(planned.Absent)}
 	if c.OnPlan != nil {
 		if err := c.OnPlan(&planned); err != nil {
 			return nil, err
 		}
 	}
+	r := &Result{Plan: planned, Absent: len(planned.Absent)}
 	if err := c.absent(ctx, planned.Absent); err != nil {
 		return r, err
 	}
@@ -63,15 +69,21 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if !c.Prove {
 		return r, nil
 	}
+	if c.OnProve != nil {
+		if err := c.OnProve(); err != nil {
+			return r, err
+		}
+	}
 	return r, c.prove(ctx, r)
 }
 
 // absent records what a list names and the source does not have.
 func (c *Config) absent(ctx context.Context, all []plan.Absent) error {
+	now := time.Now().UTC().Truncate(time.Millisecond)
 	for _, a := range all {
 		one := record.Record{
 			Key: record.Key{Image: a.Name, Tag: a.Reference}, Status: record.Failed, RunID: c.Copier.RunID, Attempts: 1,
-			ErrorClass: string(failure.ClassOf(a.Err)), ErrorMessage: a.Err.Error(),
+			ErrorClass: string(failure.ClassOf(a.Err)), ErrorMessage: a.Err.Error(), StartedAt: now, FinishedAt: now,
 		}
 		if err := c.Copier.Records.Put(ctx, one); err != nil {
 			return err
