@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/cmd/dth-sample/gateway"
+	"github.com/datatransferhub/dth/cmd/dth-sample/images"
 	"github.com/datatransferhub/dth/cmd/dth-sample/sample"
 	"github.com/datatransferhub/dth/cmd/dth-sample/sampleaws"
 )
@@ -33,6 +34,10 @@ const usage = `usage:
       SIGTERM, when its standard input (if that is a pipe) closes, or when its parent is gone.
   dth-sample fill --url URL --bucket NAME --access KEY [--part source|destination]
       Makes the bucket and puts the sample's objects into it. Prints one line of JSON.
+  dth-sample serve registry --data DIR --listen 127.0.0.1:PORT [--user NAME] [--certificate FILE --key FILE]
+      The same for a container registry. With a user it asks for a password: the secret.
+  dth-sample fill-images --registry HOST
+      Puts the sample's images into a registry without sign-in. Prints one line of JSON.
   dth-sample version
 
 The secret key comes from the environment variable ` + secretVariable + `.
@@ -60,6 +65,10 @@ func run(ctx context.Context, args []string) error {
 	switch {
 	case len(args) >= 2 && args[0] == "serve" && args[1] == "s3":
 		return serve(ctx, args[2:])
+	case len(args) >= 2 && args[0] == "serve" && args[1] == "registry":
+		return serveRegistry(ctx, args[2:])
+	case len(args) >= 1 && args[0] == "fill-images":
+		return fillImages(ctx, args[1:], os.Stdout)
 	case len(args) >= 1 && args[0] == "fill":
 		return fill(ctx, args[1:], os.Stdout)
 	case len(args) == 1 && args[0] == "version":
@@ -87,12 +96,8 @@ func serve(ctx context.Context, args []string) error {
 		return err
 	}
 
-	// Standard output carries the ready line and nothing else; the server's own prints go to stderr.
-	out := os.Stdout
-	os.Stdout = os.Stderr
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel, out := standing(ctx)
 	defer cancel()
-	go awaitOrphaned(ctx, cancel)
 	return gateway.Serve(ctx, cfg, func(ready gateway.Ready) {
 		if ready.Metadata != "xattr" {
 			fmt.Fprintf(os.Stderr, "dth-sample: the file system of %s keeps no extended attributes; "+
@@ -102,6 +107,58 @@ func serve(ctx context.Context, args []string) error {
 			cancel() // nobody listens any more
 		}
 	})
+}
+
+// standing prepares a process that serves. Standard output carries the ready line and nothing else: the server's own prints go to
+// stderr. The context ends when nobody wants the server any more.
+func standing(ctx context.Context) (context.Context, context.CancelFunc, *os.File) {
+	out := os.Stdout
+	os.Stdout = os.Stderr
+	ctx, cancel := context.WithCancel(ctx)
+	go awaitOrphaned(ctx, cancel)
+	return ctx, cancel, out
+}
+
+func serveRegistry(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("serve registry", flag.ContinueOnError)
+	cfg := images.Config{}
+	flags.StringVar(&cfg.Dir, "data", "", "directory that holds the images; made when missing")
+	flags.StringVar(&cfg.Listen, "listen", "127.0.0.1:0", "loopback address; port 0 takes a free one")
+	flags.StringVar(&cfg.User, "user", "", "who may sign in; empty: anybody may read and write")
+	flags.StringVar(&cfg.Certificate, "certificate", "", "PEM file; with --key: serve by TLS")
+	flags.StringVar(&cfg.Key, "key", "", "PEM file")
+	if err := parse(flags, args, "data"); err != nil {
+		return err
+	}
+	if (cfg.Certificate == "") != (cfg.Key == "") {
+		return fmt.Errorf("--certificate goes with --key: %w", errUsage)
+	}
+	var err error
+	if cfg.User != "" {
+		if cfg.Secret, err = secret(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel, out := standing(ctx)
+	defer cancel()
+	return images.Serve(ctx, cfg, func(ready images.Ready) {
+		if err := json.NewEncoder(out).Encode(ready); err != nil {
+			cancel() // nobody listens any more
+		}
+	})
+}
+
+func fillImages(ctx context.Context, args []string, out io.Writer) error {
+	flags := flag.NewFlagSet("fill-images", flag.ContinueOnError)
+	host := flags.String("registry", "", "host and port of the registry")
+	if err := parse(flags, args, "registry"); err != nil {
+		return err
+	}
+	filled, err := images.Fill(ctx, *host)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(filled)
 }
 
 // fillResult is what a fill prints.

@@ -54,7 +54,7 @@ func (m *machine) serve(ctx context.Context) error {
 	m.logs = logs
 	log := slog.New(logs.Handler(logger(m.options.verbose).Handler()))
 	if m.options.sample {
-		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), m.screen); err != nil {
+		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), true, m.screen); err != nil {
 			return err
 		}
 		defer m.sample.stop()

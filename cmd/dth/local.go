@@ -178,7 +178,7 @@ func (m *machine) run(ctx context.Context, tasks []local.Task) error {
 	defer m.db.Close()
 	own := func(t []local.Task) []local.Task { return t }
 	if m.options.sample {
-		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), m.screen); err != nil {
+		if m.sample, err = startSample(ctx, filepath.Join(m.dir, "sample"), false, m.screen); err != nil {
 			return err
 		}
 		defer m.sample.stop()

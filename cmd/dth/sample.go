@@ -29,18 +29,24 @@ const sampleBucket = "sample"
 type sampleStores struct {
 	dir                 string
 	source, destination *sampleStore
-	refused, blocker    string // the object that fails on purpose, and what is in its way
+	refused, blocker    string  // the object that fails on purpose, and what is in its way
+	registries          []child // two, of the task that copies images; none when that cannot run here
 }
 
 type sampleStore struct {
+	child
 	name, access, secret string
-	url                  string
-	cmd                  *exec.Cmd
-	stdin                io.Closer // the child ends when this closes, also when this process is killed
 }
 
-// startSample starts both servers and fills them. A second start finds them filled.
-func startSample(ctx context.Context, dir string, screen *screen) (*sampleStores, error) {
+// child is a server of the sample.
+type child struct {
+	url   string
+	cmd   *exec.Cmd
+	stdin io.Closer // the child ends when this closes, also when this process is killed
+}
+
+// startSample starts both servers and fills them; with images two registries, too. A second start finds them filled.
+func startSample(ctx context.Context, dir string, images bool, screen *screen) (*sampleStores, error) {
 	helper, err := findHelper()
 	if err != nil {
 		return nil, err
@@ -60,7 +66,11 @@ func startSample(ctx context.Context, dir string, screen *screen) (*sampleStores
 		}
 		*end.to = store
 	}
-	if err := s.fill(ctx, helper, screen); err != nil {
+	err = s.fill(ctx, helper, screen)
+	if err == nil && images {
+		err = s.startRegistries(ctx, helper, screen)
+	}
+	if err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -91,28 +101,35 @@ func startStore(ctx context.Context, helper, dir, name string) (*sampleStore, er
 	if st.secret, err = keptSecret(filepath.Join(dir, name+".secret")); err != nil {
 		return nil, err
 	}
-	st.cmd = exec.Command(helper, "serve", "s3", "--data", filepath.Join(dir, name), "--listen", keptAddress(filepath.Join(dir, name+".address")), "--access", st.access)
-	st.cmd.Env = append(os.Environ(), "DTH_SAMPLE_SECRET="+st.secret)
-	st.cmd.SysProcAttr = ownGroup()
+	st.child, err = startChild(ctx, helper, dir, name, "DTH_SAMPLE_SECRET="+st.secret, "s3", "--access", st.access)
+	return st, err
+}
+
+// startChild starts a server of a kind over a folder of its name, at the address that it had before.
+func startChild(ctx context.Context, helper, dir, name, env, kind string, args ...string) (child, error) {
+	var c child
+	c.cmd = exec.Command(helper, append([]string{"serve", kind, "--data", filepath.Join(dir, name), "--listen", keptAddress(filepath.Join(dir, name+".address"))}, args...)...)
+	c.cmd.Env = append(os.Environ(), env)
+	c.cmd.SysProcAttr = ownGroup()
 	var said strings.Builder
-	st.cmd.Stderr = &said
-	in, err := st.cmd.StdinPipe()
+	c.cmd.Stderr = &said
+	in, err := c.cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	st.stdin = in
-	out, err := st.cmd.StdoutPipe()
+	c.stdin = in
+	out, err := c.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	if err := st.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("starting the sample's %s: %w", name, err)
+	if err := c.cmd.Start(); err != nil {
+		return c, fmt.Errorf("starting the sample's %s: %w", name, err)
 	}
 	ready := make(chan error, 1)
 	go func() {
 		var line struct{ URL string }
 		err := json.NewDecoder(bufio.NewReader(out)).Decode(&line)
-		st.url = line.URL
+		c.url = line.URL
 		ready <- err
 	}()
 	select {
@@ -123,16 +140,16 @@ func startStore(ctx context.Context, helper, dir, name string) (*sampleStore, er
 		err = errors.New("it did not answer within 30 s")
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, name+".address"), []byte(strings.TrimPrefix(st.url, "http://")), 0o600)
+		err = os.WriteFile(filepath.Join(dir, name+".address"), []byte(strings.TrimPrefix(c.url, "http://")), 0o600)
 	}
 	if err != nil {
-		st.stop()
-		return nil, fmt.Errorf("starting the sample's %s: %w %s", name, err, strings.TrimSpace(said.String()))
+		c.stop()
+		return c, fmt.Errorf("starting the sample's %s: %w %s", name, err, strings.TrimSpace(said.String()))
 	}
-	return st, nil
+	return c, nil
 }
 
-func (st *sampleStore) stop() {
+func (st *child) stop() {
 	_ = st.stdin.Close()
 	gone := make(chan struct{})
 	go func() { _ = st.cmd.Wait(); close(gone) }() // its exit code says nothing: it was told to end
@@ -149,6 +166,9 @@ func (s *sampleStores) stop() {
 		if st != nil {
 			st.stop()
 		}
+	}
+	for i := range s.registries {
+		s.registries[i].stop()
 	}
 }
 
@@ -202,14 +222,18 @@ func (s *sampleStores) inputs(every time.Duration) ([]task.CreateInput, error) {
 		maps.Copy(all, parameters)
 		return task.CreateInput{Name: name, Description: description, Type: "S3", Parameters: all, Start: true, ClientToken: name}
 	}
-	return []task.CreateInput{
+	all := []task.CreateInput{
 		input("sample", "The sample's source, copied to its destination as it changes. One object fails on purpose.",
 			map[string]string{"pollEvery": every.String()}),
 		input("sample-once", "Videos of the sample, copied once.",
 			map[string]string{"srcPrefix": "videos/", "destPrefix": "once", "ec2CronExpression": ""}),
 		input("sample-nightly", "Keys that are awkward, compared and copied every night at 03:00 UTC.",
 			map[string]string{"srcPrefix": "awkward/", "destPrefix": "nightly", "ec2CronExpression": "0 3 * * ? *"}),
-	}, nil
+	}
+	if len(s.registries) == 2 {
+		all = append(all, s.imageInput())
+	}
+	return all, nil
 }
 
 func secretOf(st *sampleStore) string { return "sample-" + st.name }
