@@ -123,6 +123,15 @@ export type UpdateTaskInput = {
   upgrade?: boolean | null | undefined;
 };
 
+/** What became of an image. */
+export type ImageStatus =
+  /** It was copied, and has the digest of its source. */
+  | 'DONE'
+  /** The destination had it. */
+  | 'UNCHANGED'
+  /** It failed, and its record says why. */
+  | 'ERROR';
+
 /** What belongs into one chart. */
 export type MetricSet =
   /** Bytes. */
@@ -223,6 +232,19 @@ export type ObjectsQueryVariables = Exact<{
 
 
 export type ObjectsQuery = { taskObjects: { nodes: Array<{ key: string, status: string, size: number, method: string | null, verifiedBy: string | null, errorClass: string | null, error: string | null, attempts: number, runId: string | null, worker: string | null, started: string | null, finished: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type ImagePartsFragment = { key: string, image: string, tag: string, status: ImageStatus, sourceDigest: string | null, destinationDigest: string | null, mediaType: string | null, bytes: number, platforms: Array<string>, referrers: number, errorClass: string | null, error: string | null, attempts: number, runId: string | null, started: string | null, finished: string | null };
+
+export type ImagesQueryVariables = Exact<{
+  id: string | number;
+  status?: ImageStatus | null | undefined;
+  prefix?: string | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type ImagesQuery = { taskImages: { nodes: Array<{ key: string, image: string, tag: string, status: ImageStatus, sourceDigest: string | null, destinationDigest: string | null, mediaType: string | null, bytes: number, platforms: Array<string>, referrers: number, errorClass: string | null, error: string | null, attempts: number, runId: string | null, started: string | null, finished: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
 
 export type ObjectRecordQueryVariables = Exact<{
   id: string | number;
@@ -668,6 +690,26 @@ export const ObjectPartsFragmentDoc = new TypedDocumentString(`
   finished
 }
     `, {"fragmentName":"ObjectParts"}) as unknown as TypedDocumentString<ObjectPartsFragment, unknown>;
+export const ImagePartsFragmentDoc = new TypedDocumentString(`
+    fragment ImageParts on ImageRecord {
+  key
+  image
+  tag
+  status
+  sourceDigest
+  destinationDigest
+  mediaType
+  bytes
+  platforms
+  referrers
+  errorClass
+  error
+  attempts
+  runId
+  started
+  finished
+}
+    `, {"fragmentName":"ImageParts"}) as unknown as TypedDocumentString<ImagePartsFragment, unknown>;
 export const PolicyPartsFragmentDoc = new TypedDocumentString(`
     fragment PolicyParts on Policy {
   end
@@ -1072,6 +1114,42 @@ export const ObjectsDocument = new TypedDocumentString(`
   started
   finished
 }`) as unknown as TypedDocumentString<ObjectsQuery, ObjectsQueryVariables>;
+export const ImagesDocument = new TypedDocumentString(`
+    query Images($id: ID!, $status: ImageStatus, $prefix: String, $first: Int, $after: String) {
+  taskImages(
+    id: $id
+    status: $status
+    prefix: $prefix
+    first: $first
+    after: $after
+  ) {
+    nodes {
+      ...ImageParts
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment ImageParts on ImageRecord {
+  key
+  image
+  tag
+  status
+  sourceDigest
+  destinationDigest
+  mediaType
+  bytes
+  platforms
+  referrers
+  errorClass
+  error
+  attempts
+  runId
+  started
+  finished
+}`) as unknown as TypedDocumentString<ImagesQuery, ImagesQueryVariables>;
 export const ObjectRecordDocument = new TypedDocumentString(`
     query ObjectRecord($id: ID!, $key: String!) {
   taskObject(id: $id, key: $key) {

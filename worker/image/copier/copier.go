@@ -110,7 +110,7 @@ func (c *Copier) put(ctx context.Context, r, before record.Record) error {
 	if err := c.Records.Put(ctx, r); err != nil {
 		return err
 	}
-	c.log().Info("image", "image", r.Image, "tag", r.Tag, "status", r.Status, "digest", r.DestinationDigest, "bytes", r.Bytes, "attempts", r.Attempts, "class", r.ErrorClass, "error", r.ErrorMessage)
+	c.log().Info("image", "key", r.Key.String(), "image", r.Image, "tag", r.Tag, "status", r.Status, "digest", r.DestinationDigest, "bytes", r.Bytes, "attempts", r.Attempts, "class", r.ErrorClass, "error", r.ErrorMessage)
 	if c.OnRecord != nil {
 		c.OnRecord(r)
 	}

@@ -115,11 +115,73 @@ const s3: Record<string, ParameterTexts> = {
 };
 
 /** Texts of the plugins' contracts, which the hub says in English. */
+const hostRule = "镜像仓库的主机，例如 ghcr.io 或 localhost:5000";
+const ecrExternalRule = "最多 1,224 个字母、数字和 =,.@:/-";
+
+const ecr: Record<string, ParameterTexts> = {
+  sourceType: { label: "种类", help: "Amazon ECR，或任何 OCI 镜像仓库，可以登录，也可以不登录。" },
+  srcRegion: { label: "区域", help: "源 ECR 所在的区域。留空表示堆栈所在的区域。", rule: regionRule },
+  srcAccountId: { label: "账户", help: "源 ECR 所属的账户。留空表示此账户，或凭证所属的账户。", rule: "12 位数字" },
+  srcList: { label: "镜像", help: "全部镜像，或列表中的镜像。不能列出自身仓库的镜像仓库需要一个列表。" },
+  srcImageList: {
+    label: "镜像列表",
+    help: "[镜像仓库[:端口]/]仓库[:标签或 @摘要]，每行一个或以逗号分隔。标签处可以写 ALL_TAGS、通配模式、/正则表达式/ 或 semver(版本范围)。更长的列表：下面的参数，或存放列表的对象 s3://BUCKET/KEY。",
+  },
+  srcImageListParameter: { label: "存放列表的参数", help: "存放列表的 SSM 参数的名称。", rule: "一个 SSM 参数的名称" },
+  srcCredential: { label: "凭证", help: "密钥：ECR 用访问密钥，其他镜像仓库用用户名和密码，或令牌。", rule: secretRule },
+  srcRoleArn: { label: "角色", help: "在源端代入的角色，代替密钥，须在同一分区。", rule: roleRule },
+  srcExternalId: { label: "外部 ID", help: "角色的信任策略所要求的外部 ID。", rule: ecrExternalRule },
+  destRegion: { label: "区域", help: "目标 ECR 所在的区域。", rule: regionRule },
+  destAccountId: { label: "账户", help: "目标 ECR 所属的账户。留空表示此账户，或凭证所属的账户。", rule: "12 位数字" },
+  destPrefix: { label: "前缀", help: "加在仓库名称之前。", rule: "小写字母和数字，中间可以有 . _ - /" },
+  destCredential: { label: "凭证", help: "含访问密钥的密钥。", rule: secretRule },
+  destRoleArn: { label: "角色", help: "在目标端代入的角色，代替密钥，须在同一分区。", rule: roleRule },
+  destExternalId: { label: "外部 ID", help: "角色的信任策略所要求的外部 ID。", rule: ecrExternalRule },
+  destRepositorySettings: {
+    label: "新仓库的设置",
+    help: "从源端复制标签不可变性、推送时扫描和生命周期，或采用 ECR 的默认值。策略和加密密钥从不复制。",
+  },
+  includeUntagged: { label: "无标签的镜像", help: "按摘要复制没有标签的清单。" },
+  includeReferrers: { label: "附属内容", help: "签名、SBOM 和证明随镜像一起复制。" },
+  scheduleExpression: { label: "计划", help: "运行开始的时间，UTC。留空表示一次。", rule: "EventBridge 的 rate(...) 或 cron(...)" },
+  pushEvents: { label: "跟随推送", help: "每次向此账户和区域的 ECR 推送时也开始一次运行。" },
+  ecsClusterName: { label: "ECS 集群", help: "任务运行所在的集群。", rule: "集群的名称" },
+  ecsVpcId: { label: "VPC", help: "任务运行所在的 VPC。", rule: "VPC 的 ID" },
+  ecsSubnetA: { label: "第一个子网", help: "该 VPC 的一个子网。", rule: "子网的 ID" },
+  ecsSubnetB: { label: "第二个子网", help: "该 VPC 的另一个子网，最好在另一个可用区。", rule: "子网的 ID" },
+  assignPublicIp: { label: "公有地址", help: "为任务分配公有地址，用于没有 NAT 的公有子网。" },
+  taskCpu: { label: "任务的 CPU", help: "单位为 1/1024 vCPU。" },
+  taskMemory: { label: "任务的内存", help: "MiB；每种 CPU 只允许某些大小。" },
+  cpuArchitecture: { label: "架构", help: "运行任务的处理器的架构。" },
+  copierImage: {
+    label: "复制程序的镜像",
+    help: "复制程序的容器镜像，在此区域的一个 ECR 中。留空表示该版本自带的镜像。",
+    rule: "registry/repository:tag 或 registry/repository@digest",
+  },
+  alarmEmail: { label: "告警邮箱", help: "告警发往的地址；系统会请该地址确认。", rule: "一个邮箱地址" },
+  logRetentionDays: { label: "日志保留", help: "天数。" },
+  permissionsBoundaryArn: { label: "权限边界", help: "限制堆栈中每个角色的策略。", rule: "策略的 ARN" },
+  srcRegistry: {
+    label: "源镜像仓库",
+    help: "源不是 Amazon ECR 时的主机，或主机:端口；列表中没有写明镜像仓库的镜像从这里读取。留空：docker.io。",
+    rule: hostRule,
+  },
+  destRegistry: { label: "目标镜像仓库", help: "目标的主机，或主机:端口。留空：destRegion 的 Amazon ECR。", rule: hostRule },
+  insecureRegistries: { label: "不用 TLS 的镜像仓库", help: "以明文 HTTP 访问的主机；回环地址总是如此。" },
+  pollEvery: {
+    label: "再次查看间隔",
+    help: "一次运行开始到下一次开始的时间，代替计划：30s、10m 或 2h。",
+    rule: "秒、分钟或小时数，例如 30s",
+  },
+};
+
 export const contract: ContractTexts = {
   groups: {
     Source: "源端",
     Destination: "目标端",
     "What and how": "内容和方式",
+    What: "内容",
+    Schedule: "计划",
     Fleet: "机群",
     Notification: "通知",
     Housekeeping: "日常维护",
@@ -130,6 +192,9 @@ export const contract: ContractTexts = {
     "restarts the workers": "重启工作程序",
     "refused: create another task": "不允许：请另建任务",
   },
-  descriptions: { S3: "存储之间的对象：Amazon S3、其他云，以及使用其协议的存储" },
-  parameters: { S3: s3 },
+  descriptions: {
+    S3: "存储之间的对象：Amazon S3、其他云，以及使用其协议的存储",
+    ECR: "容器镜像：从另一个 Amazon ECR 或任何 OCI 镜像仓库，传输到 Amazon ECR",
+  },
+  parameters: { S3: s3, ECR: ecr },
 };

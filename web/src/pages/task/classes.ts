@@ -17,6 +17,10 @@ export const classes = [
   "checksum",
   "too_large",
   "destination_refuses",
+  "digest_changed",
+  "tag_immutable",
+  "no_skopeo",
+  "task",
   "other",
 ] as const;
 

@@ -71,7 +71,7 @@ function Facts(props: { object: Record; taskId: string }) {
 }
 
 /** Why an object failed, in the store's own words, and what to do. A skip says its rule there. */
-function Reason(props: { error: string; errorClass: string | null }) {
+export function Reason(props: { error: string; errorClass: string | null }) {
   const text = useText();
   const { error, errorClass } = props;
   if (!errorClass) return <div>{reasonName(error, text)}</div>;

@@ -42,10 +42,10 @@ export default function Objects(props: TabProps) {
   const there = selected.filter((s) => list.nodes.some((o) => o.key === s.key));
   return (
     <SpaceBetween size="l">
-      <Reasons task={task} every={every} retry={retry} onChoose={(c) => change({ class: c })} />
+      <Reasons task={task} every={every} retry={retry} title={text("task.objects.classes")} onChoose={(c) => change({ class: c })} />
       <Table
         variant="container"
-        header={<ListHeader chosen={there} any={list.nodes.length > 0} retry={retry} />}
+        header={<ListHeader title={text("task.objects")} chosen={there} any={list.nodes.length > 0} retry={retry} />}
         filter={<Filter errorClass={errorClass} prefix={prefix} onChange={change} />}
         items={list.nodes}
         trackBy="key"
@@ -95,7 +95,8 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
   ];
 }
 
-function ListHeader(props: { chosen: ObjectPartsFragment[]; any: boolean; retry: Retry }) {
+/** The head of a list of what failed, with the retry of what is chosen and of all. */
+export function ListHeader(props: { title: string; chosen: { key: string }[]; any: boolean; retry: Retry }) {
   const text = useText();
   const { chosen, retry } = props;
   const off = { disabledReason: retry.why, loading: retry.busy };
@@ -118,7 +119,7 @@ function ListHeader(props: { chosen: ObjectPartsFragment[]; any: boolean; retry:
         </SpaceBetween>
       }
     >
-      {text("task.objects")}
+      {props.title}
     </Header>
   );
 }

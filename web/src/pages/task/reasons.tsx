@@ -19,6 +19,8 @@ interface Props {
   task: WholeTask;
   every: number | false;
   retry: Retry;
+  /** Stands above the classes. */
+  title: string;
   onChoose: (errorClass: string) => void;
 }
 
@@ -31,20 +33,20 @@ export function Reasons(props: Props) {
   const skipped = skipsOf(run);
   return (
     <>
-      {failed.length > 0 && <Failed errors={failed} retry={props.retry} onChoose={props.onChoose} />}
+      {failed.length > 0 && <Failed title={props.title} errors={failed} retry={props.retry} onChoose={props.onChoose} />}
       {skipped.length > 0 && <Skipped skips={skipped} />}
     </>
   );
 }
 
 /** Each class of failures: how many there are, what it means, what to do about it, and the retry of all of them. */
-function Failed(props: { errors: { name: string; count: number }[]; retry: Retry; onChoose: (errorClass: string) => void }) {
+function Failed(props: { title: string; errors: { name: string; count: number }[]; retry: Retry; onChoose: (errorClass: string) => void }) {
   const text = useText();
   const { retry } = props;
   return (
     <Cards
-      header={<Header variant="h2">{text("task.objects.classes")}</Header>}
-      ariaLabels={{ selectionGroupLabel: text("task.objects.classes"), itemSelectionLabel: (_, e) => e.name }}
+      header={<Header variant="h2">{props.title}</Header>}
+      ariaLabels={{ selectionGroupLabel: props.title, itemSelectionLabel: (_, e) => e.name }}
       items={props.errors}
       trackBy="name"
       cardsPerRow={[{ cards: 1 }, { minWidth: 700, cards: 2 }]}

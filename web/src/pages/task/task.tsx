@@ -39,6 +39,7 @@ const tabs: Record<string, ComponentType<TabProps>> = {
   examine: lazy(() => import("./examine.tsx")),
   runs: lazy(() => import("./runs.tsx")),
   objects: lazy(() => import("./objects.tsx")),
+  images: lazy(() => import("./images.tsx")),
   monitoring: lazy(() => import("./monitoring.tsx")),
   logs: lazy(() => import("./logs.tsx")),
   settings: lazy(() => import("./settings.tsx")),
@@ -74,7 +75,7 @@ function Found(props: { task: WholeTask; tab: string; onRefresh: () => void }) {
   const { task } = props;
   // A task that waits to be checked and planned shows that first.
   const first = task.state === "PAUSED" && task.lastRun === null ? "examine" : "overview";
-  const tab = props.tab in tabs ? props.tab : first;
+  const tab = names.find((name) => name === props.tab) ?? first;
   return (
     <SpaceBetween size="l">
       <TaskHeader task={task} onRefresh={props.onRefresh} />
@@ -85,10 +86,12 @@ function Found(props: { task: WholeTask; tab: string; onRefresh: () => void }) {
         activeTabId={tab}
         onChange={(e) => void navigate(`/tasks/${task.id}/${e.detail.activeTabId}`, { replace: true })}
         tabs={names.map((name) => {
-          const Tab = tabs[name];
+          // What a task of images has in place of objects stands at the same address.
+          const shown = name === "objects" && task.type === "ECR" ? "images" : name;
+          const Tab = tabs[shown];
           return {
             id: name,
-            label: text(`task.tab.${name}`),
+            label: text(`task.tab.${shown}`),
             content: (
               <Suspense fallback={<StatusIndicator type="loading">{text("start.loading")}</StatusIndicator>}>
                 {Tab && <Tab task={task} />}
