@@ -15,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/lambda/wiring"
 	"github.com/datatransferhub/dth/lambda/wiring/policy"
+	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 	"github.com/datatransferhub/dth/worker/run/runaws"
 )
 
@@ -32,7 +33,7 @@ func hubActors() map[string]hubActor {
 		// CloudFormation reads the template on the caller's behalf, and acts as the service role.
 		// It pauses stacks, and reads none of their tables.
 		wiring.StackOps: {beside: all(topicKey, []string{"s3:GetObject", "iam:PassRole"}), uses: map[string][]string{
-			"lambda/task/engineaws": functions, "worker/run/runaws": nil, "worker/ledger/ledgeraws": nil,
+			"lambda/task/engineaws": functions, "worker/run/runaws": nil, "worker/ledger/ledgeraws": nil, "worker/image/record/recordaws": nil,
 		}},
 		wiring.Mirror: {beside: topicKey},
 		wiring.Reconcile: {beside: topicKey, uses: map[string][]string{
@@ -42,6 +43,7 @@ func hubActors() map[string]hubActor {
 		// their owners.
 		wiring.API: {uses: map[string][]string{
 			"lambda/stackops/startaws": begin, "worker/run/runaws": runs, "worker/ledger/ledgeraws": ledgers, "worker/store/storeaws": nil,
+			"worker/image/record/recordaws": recordaws.ListActions(), "worker/image/ecraws": nil,
 		}},
 	}
 }

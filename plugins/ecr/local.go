@@ -35,10 +35,13 @@ func Local() *contract.Contract {
 		{Name: "pollEvery", Label: "Look again after", Help: "Time from the beginning of one run to the next, in place of a schedule: 30s, 10m or 2h.", Pattern: `^[1-9][0-9]{0,4}[smh]$`, Rule: "a number of seconds, minutes or hours, such as 30s", OnUpdate: contract.Nothing},
 	} {
 		p.Group, p.Type = GroupMachine, contract.String
-		if strings.HasSuffix(p.Name, "Registry") {
-			p.Pattern, p.Rule = registryPattern, registryRule
-		}
-		if p.Name == "insecureRegistries" {
+		switch p.Name {
+		case "srcRegistry":
+			p.Group, p.Pattern, p.Rule = GroupSource, registryPattern, registryRule
+			p.When = []contract.Condition{{Parameter: "sourceType", In: []string{"Public"}}}
+		case "destRegistry":
+			p.Group, p.Pattern, p.Rule = GroupDestination, registryPattern, registryRule
+		case "insecureRegistries":
 			p.Type = contract.List
 		}
 		c.Parameters = append(c.Parameters, p)

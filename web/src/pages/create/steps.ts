@@ -4,7 +4,7 @@ import { applies, type Contract, complete, type Parameter, type Values } from ".
 export const steps = ["type", "source", "destination", "what", "fleet", "review"] as const;
 export type Step = (typeof steps)[number];
 
-const stepOfGroup: Record<string, Step> = { Source: "source", Destination: "destination", "What and how": "what" };
+const stepOfGroup: Record<string, Step> = { Source: "source", Destination: "destination", "What and how": "what", What: "what" };
 
 /** In which step a parameter is asked for. A group that this console does not know is asked for at the end. */
 export function stepOf(parameter: Pick<Parameter, "group">): Step {
@@ -25,6 +25,21 @@ const first: Record<string, readonly string[]> = {
     ...["destStorageClass", "include", "exclude", "compareMode", "deleteExtraneous", "includeMetadata", "includeTags"],
     ...["ec2CronExpression", "ec2VpcId", "ec2Subnets", "maxCapacity", "minCapacity", "desiredCapacity", "alarmEmail"],
     ...["srcProfile", "destProfile", "srcEventFile", "pollEvery"],
+  ],
+  ECR: [
+    ...["sourceType", "srcRegistry", "srcRegion", "srcAccountId", "srcList", "srcImageList", "srcCredential"],
+    ...["destRegistry", "destRegion", "destAccountId", "destPrefix", "destCredential", "includeUntagged", "includeReferrers"],
+    ...[
+      "scheduleExpression",
+      "pushEvents",
+      "ecsClusterName",
+      "ecsVpcId",
+      "ecsSubnetA",
+      "ecsSubnetB",
+      "assignPublicIp",
+      "alarmEmail",
+      "pollEvery",
+    ],
   ],
 };
 

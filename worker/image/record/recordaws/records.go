@@ -17,14 +17,13 @@ import (
 	"github.com/datatransferhub/dth/worker/retry"
 )
 
-// CopyActions returns the IAM actions of a copier on the table, PlanActions those of who plans and closes runs, and ListActions
-// those of who shows records, on the table and its index.
+// CopyActions returns the IAM actions of a copier on the table.
 func CopyActions() []string { return []string{"dynamodb:BatchGetItem", "dynamodb:PutItem"} }
 
-// PlanActions: see CopyActions.
+// PlanActions returns those of who plans and closes runs.
 func PlanActions() []string { return []string{"dynamodb:BatchGetItem", "dynamodb:UpdateItem"} }
 
-// ListActions: see CopyActions.
+// ListActions returns those of who shows records, on the table and its index.
 func ListActions() []string { return []string{"dynamodb:BatchGetItem", "dynamodb:Query"} }
 
 // maxKeys is how many keys one BatchGetItem takes.
