@@ -319,4 +319,6 @@ export const task = {
   "reason.copy": "by skopeo",
   "tally.missing": "Missing at the source",
   "tally.UNCHANGED": "Was there",
+  "class.image_not_found": "The source has no such image, or lost a part of it.",
+  "class.image_not_found.fix": "Push it at the source, or take it off the list; then retry.",
 } as const;

@@ -321,4 +321,6 @@ export const task: Record<keyof typeof english, string> = {
   "reason.copy": "通过 skopeo",
   "tally.missing": "源端缺少",
   "tally.UNCHANGED": "已存在",
+  "class.image_not_found": "源端没有这个镜像，或丢失了它的一部分。",
+  "class.image_not_found.fix": "在源端推送该镜像，或将其从列表中移除；然后重试。",
 };

@@ -115,7 +115,7 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
 
 /** The beginning of a digest, which is enough to tell it from others; a tag as it is. */
 function short(reference: string): string {
-  return /^sha\d+:/.test(reference) ? `${reference.slice(0, 19)}…` : reference;
+  return /^sha\d+[:-]/.test(reference) ? `${reference.slice(0, 19)}…` : reference;
 }
 
 type Change = (change: { status?: string; prefix?: string; object?: string }) => void;
@@ -155,7 +155,7 @@ function ImagePanel(props: { image: ImagePartsFragment; taskId: string }) {
   return (
     <SplitPanel header={image.key}>
       <SpaceBetween size="l">
-        {image.error && <Reason error={image.error} errorClass={image.errorClass} />}
+        {image.error && <Reason error={image.error} errorClass={image.errorClass} ofImages />}
         <KeyValuePairs
           columns={3}
           minColumnWidth={160}

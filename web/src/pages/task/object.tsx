@@ -71,18 +71,19 @@ function Facts(props: { object: Record; taskId: string }) {
 }
 
 /** Why an object failed, in the store's own words, and what to do. A skip says its rule there. */
-export function Reason(props: { error: string; errorClass: string | null }) {
+export function Reason(props: { error: string; errorClass: string | null; ofImages?: boolean }) {
   const text = useText();
   const { error, errorClass } = props;
   if (!errorClass) return <div>{reasonName(error, text)}</div>;
+  const texts = textsOf(errorClass, props.ofImages);
   return (
     <SpaceBetween size="xxs">
       <Box variant="awsui-key-label">{text("task.objects.error")}</Box>
       <span className="value">
         <Box variant="code">{error}</Box>
       </span>
-      <div>{text(textsOf(errorClass).means)}</div>
-      <Box color="text-body-secondary">{text("error.next", { next: text(textsOf(errorClass).fix) })}</Box>
+      <div>{text(texts.means)}</div>
+      <Box color="text-body-secondary">{text("error.next", { next: text(texts.fix) })}</Box>
     </SpaceBetween>
   );
 }

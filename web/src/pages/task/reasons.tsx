@@ -33,14 +33,22 @@ export function Reasons(props: Props) {
   const skipped = skipsOf(run);
   return (
     <>
-      {failed.length > 0 && <Failed title={props.title} errors={failed} retry={props.retry} onChoose={props.onChoose} />}
+      {failed.length > 0 && (
+        <Failed title={props.title} ofImages={props.task.type === "ECR"} errors={failed} retry={props.retry} onChoose={props.onChoose} />
+      )}
       {skipped.length > 0 && <Skipped skips={skipped} />}
     </>
   );
 }
 
 /** Each class of failures: how many there are, what it means, what to do about it, and the retry of all of them. */
-function Failed(props: { title: string; errors: { name: string; count: number }[]; retry: Retry; onChoose: (errorClass: string) => void }) {
+function Failed(props: {
+  title: string;
+  ofImages: boolean;
+  errors: { name: string; count: number }[];
+  retry: Retry;
+  onChoose: (errorClass: string) => void;
+}) {
   const text = useText();
   const { retry } = props;
   return (
@@ -62,8 +70,8 @@ function Failed(props: { title: string; errors: { name: string; count: number }[
             content: (e) => (
               <SpaceBetween size="xs">
                 <Box variant="strong">{text("task.objects.count", { count: e.count })}</Box>
-                <div>{text(textsOf(e.name).means)}</div>
-                <Box color="text-body-secondary">{text("error.next", { next: text(textsOf(e.name).fix) })}</Box>
+                <div>{text(textsOf(e.name, props.ofImages).means)}</div>
+                <Box color="text-body-secondary">{text("error.next", { next: text(textsOf(e.name, props.ofImages).fix) })}</Box>
                 <Button
                   disabled={retry.why !== undefined}
                   disabledReason={retry.why}
