@@ -145,6 +145,11 @@ test-journeys: build need-web ## what people do with the console, in a browser, 
 		echo "skipped: journeys: there is no Chromium on this machine, and none could be installed (see above)"; \
 	fi
 
+.PHONY: pictures
+pictures: build need-web ## the guide's pictures, from a hub that runs, into docs/images
+	$(call step,pictures)
+	@browser=$$(.ci/need chromium); DTH_CHROMIUM="$$browser" npm --prefix web run --silent pictures
+
 .PHONY: lint
 lint: lint-web lint-format lint-code lint-generated lint-house ## formatting, vet, staticcheck, generated code and the rules of the house
 
