@@ -50,7 +50,7 @@ async function take(language: Language, end: string): Promise<void> {
   await page.goto(`/tasks/${planned.id}/examine`);
   await page.getByText(/Both ends can be used|两端均可使用/).waitFor();
   await page.getByText(/^(To copy|待复制)$/).waitFor();
-  await page.getByRole("heading", { name: /^(Plan|估算)$/ }).evaluate((e) => e.scrollIntoView());
+  await page.getByRole("heading", { name: /^(Plan|规划)$/ }).evaluate((e) => e.scrollIntoView());
   await page.mouse.wheel(0, -90);
   await keep(page, `console-plan${end}`);
 

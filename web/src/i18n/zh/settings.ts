@@ -7,7 +7,7 @@ export const settings: Record<keyof typeof english, string> = {
   "settings.name": "名称",
   "settings.role": "角色",
   "settings.role.viewer": "查看者可以查看一切，但不能更改。",
-  "settings.role.operator": "操作员还可以运行、暂停、继续、检查和估算任务，并重试对象。",
+  "settings.role.operator": "操作员还可以运行、暂停、继续、检查和规划任务，并重试对象。",
   "settings.role.admin": "管理员还可以创建、更改、停止和删除任务，并更改这些设置。",
   "settings.role.none": "没有角色则无法查看任何内容。请让登录系统的管理员把您加入某个组。",
   "settings.hub": "中心",

@@ -17,7 +17,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.gone.next": "它已被删除，或地址有误。其审计记录仍保留。",
 
   "task.tab.overview": "概览",
-  "task.tab.examine": "检查和估算",
+  "task.tab.examine": "检查和规划",
   "task.tab.runs": "运行",
   "task.tab.objects": "对象",
   "task.tab.monitoring": "监控",
@@ -277,7 +277,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.audit.did.run": "开始运行",
   "task.audit.did.retried": "重试对象",
   "task.audit.did.check_started": "开始检查",
-  "task.audit.did.plan_started": "开始估算",
+  "task.audit.did.plan_started": "开始规划",
   "task.audit.did.stopped": "停止",
   "task.audit.did.state_changed": "状态更改",
   "task.audit.did.stack_created": "堆栈已创建",
