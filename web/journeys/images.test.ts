@@ -31,6 +31,10 @@ test("each image is there with its digest, and one that is missing is told with 
   expect(await fact(page, "Platforms").innerText()).toBe("linux/amd64, linux/arm64");
   expect(await fact(page, "Signatures and the like").innerText()).toBe("1");
   await tab.picture("images");
+  // The bar at the top stays where it is when a long list is scrolled.
+  await page.mouse.move(700, 300);
+  await page.mouse.wheel(0, 300);
+  await expect.poll(() => page.locator("#top").boundingBox()).toMatchObject({ y: 0 });
   await page.getByRole("link", { name: "Log of this image" }).click();
   await page.getByText("sample/multi:2.0").first().waitFor();
 
