@@ -31,7 +31,7 @@ func newRoot() *cobra.Command {
 		Version:       version,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError(err) })
-	root.AddCommand(newCopy(), newPlan(), newVerify(), newLocal(), newPublish(), newLinks(), newImportParams(), newPolicy(), newTask(), newDoctor(), newVersion())
+	root.AddCommand(newCopy(), newPlan(), newVerify(), newLocal(), newPublish(), newLinks(), newImportParams(), newPolicy(), newTask(), newImages(), newDoctor(), newVersion())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/datatransferhub/dth/plugins/contract"
+	"github.com/datatransferhub/dth/worker/image/registry"
 )
 
 // GroupMachine holds what only tasks on one machine have.
@@ -63,7 +64,7 @@ func localEnds(v contract.Values) (errs []contract.FieldError) {
 	if v["srcRegistry"] != "" && v["sourceType"] != "Public" {
 		refuse("srcRegistry", "this goes with sourceType Public")
 	}
-	if v["sourceType"] == "Public" && v["srcRegistry"] == "" && v["srcList"] == "ALL" {
+	if v["sourceType"] == "Public" && registry.HostOf(v["srcRegistry"]) == registry.DockerHub && v["srcList"] == "ALL" {
 		refuse("srcList", "docker.io cannot be listed whole: name a registry in srcRegistry, or choose SELECTED and give a list")
 	}
 	if (v["destRegistry"] == "") == (v["destRegion"] == "") {
