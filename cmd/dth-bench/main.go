@@ -37,6 +37,8 @@ func run(ctx context.Context, args []string) error {
 			return runServe()
 		case "floor":
 			return runFloor(ctx, args[1:])
+		case "images":
+			return measureImages(ctx, args[1:])
 		}
 	}
 	return measureAll(ctx, args)

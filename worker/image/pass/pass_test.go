@@ -407,3 +407,65 @@ func TestChangedDigestIsAFailure(t *testing.T) {
 		t.Errorf("%+v %v", on, err)
 	}
 }
+
+// layersOf returns the digests of what only this image has: its own layer.
+func layersOf(t *testing.T, at image.Registry, repository, tag string) (own string) {
+	t.Helper()
+	_, content, err := at.Manifest(t.Context(), repository, tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct{ Layers []struct{ Digest string } }
+	if err := json.Unmarshal(content, &m); err != nil || len(m.Layers) != 2 {
+		t.Fatalf("%v: %s", err, content)
+	}
+	return m.Layers[1].Digest
+}
+
+// A registry that drops connections is tried three times, one that has lost a layer says so; both images are named with the reason, all
+// others are copied, and the next run brings what was missing.
+func TestFaults(t *testing.T) {
+	need(t)
+	source, destination := server(t), server(t)
+	front := newDoor(t, source.Host)
+	all := fill(t, source.Host)
+	from := open(t, front.host(), signedIn)
+	h := newHand(t, from, open(t, destination.Host, nil))
+	dropped, lost := layersOf(t, from, "base", "1.1"), layersOf(t, from, "team/web", "1.2")
+	deny := func(w http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, dropped):
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+		case strings.HasSuffix(r.URL.Path, lost):
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(`{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}`))
+		default:
+			return false
+		}
+		return true
+	}
+	front.deny.Store(&deny)
+	r := h.run(t, "run1")
+	if r.Failed != 2 || r.Named != 2 || r.Left != 0 || r.Agree() {
+		t.Errorf("%+v\n%s", r, h.log)
+	}
+	for key, want := range map[record.Key]struct {
+		class    failure.Class
+		attempts int
+	}{{Image: "base", Tag: "1.1"}: {failure.Network, copier.Tries}, {Image: "team/web", Tag: "1.2"}: {failure.NotFound, 1}} {
+		on, err := h.records.Get(t.Context(), []record.Key{key})
+		if one := on[key]; err != nil || one.Status != record.Failed || one.ErrorClass != string(want.class) || one.Attempts != want.attempts || one.ErrorMessage == "" {
+			t.Errorf("%s: %+v %v", key, one, err)
+		}
+		delete(all, key.Image+" "+key.Tag)
+	}
+	agree(t, h.config.Plan.Destination, "", all)
+	front.deny.Store(nil)
+	if r = h.run(t, "run2"); r.Copied != 2 || !r.Agree() {
+		t.Errorf("%+v", r)
+	}
+}
