@@ -4,12 +4,13 @@ const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /** A number of bytes, as the command line writes it: in powers of 1,024, with three digits. */
 export function bytes(n: number, language: Language): string {
-  const step = Math.min(n > 0 ? Math.floor(Math.log2(n) / 10) : 0, binary.length - 1);
+  // A rate can be less than a byte a second.
+  const step = n > 1 ? Math.min(Math.floor(Math.log2(n) / 10), binary.length - 1) : 0;
   const value = n / 2 ** (10 * step);
   // 1,023.7 KiB would be written as 1,024 KiB.
   if (Math.round(value) >= 1024 && step < binary.length - 1) return `1 ${binary[step + 1]}`;
-  const digits = step === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${binary[Math.max(step, 0)]}`;
+  const digits = (step === 0 && value >= 1) || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${binary[step]}`;
 }
 
 /** A whole number, in the digits' groups of a language. */

@@ -54,6 +54,8 @@ export interface ClientOptions {
   api: string;
   /** Value of the Authorization header; "" when nobody is signed in. */
   authorization: () => Promise<string> | string;
+  /** Gets a fresh Authorization when the API refused the one it had; false: that is not possible. */
+  renew?: () => Promise<boolean>;
   onSignedOut: () => void;
 }
 
@@ -61,8 +63,16 @@ export interface ClientOptions {
 export function newClient(options: ClientOptions): Client {
   return {
     async request(operation, variables, signal) {
+      const body = JSON.stringify({ query: operation.toString(), variables });
       const authorization = await options.authorization();
-      const answer = await send(options.api, authorization, JSON.stringify({ query: operation.toString(), variables }), signal);
+      let answer = await send(options.api, authorization, body, signal);
+      // Nothing was done by a request that was refused for its token: it can be repeated, once.
+      if (answer.error?.code === "UNAUTHENTICATED") {
+        const now = await options.authorization();
+        // Another request may have renewed it meanwhile.
+        const fresh = now !== "" && now !== authorization ? now : (await options.renew?.()) ? await options.authorization() : "";
+        if (fresh !== "") answer = await send(options.api, fresh, body, signal);
+      }
       if (answer.error?.code === "UNAUTHENTICATED") options.onSignedOut();
       if (answer.error) throw answer.error;
       return answer.data as never;
