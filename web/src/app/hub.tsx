@@ -21,6 +21,8 @@ export interface Hub {
   config: Config;
   client: Client;
   session: Session;
+  /** Signs the person out, and shows that where the provider has no page for it. */
+  signOut(): void;
 }
 
 const HubContext = createContext<Hub | undefined>(undefined);

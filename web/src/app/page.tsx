@@ -25,7 +25,7 @@ export type Help = HelpOf<Key>;
 
 interface Frame {
   show(page: Page): void;
-  split(node: ReactNode): void;
+  split(node: ReactNode, of: string | undefined): void;
   help(open: boolean): void;
 }
 
@@ -35,6 +35,8 @@ const FrameContext = createContext<Frame | undefined>(undefined);
 export interface Shown {
   page?: Page;
   split?: ReactNode;
+  /** What the split panel tells of, and how often it was asked for; undefined: nothing. */
+  splitOf?: string;
   helpOpen: boolean;
 }
 
@@ -42,9 +44,16 @@ export interface Shown {
 export function useFrame() {
   const [page, setPage] = useState<Page>();
   const [split, setSplit] = useState<ReactNode>();
+  const [splitOf, setSplitOf] = useState<string>();
   const [helpOpen, setHelpOpen] = useState(false);
-  const frame = useMemo<Frame>(() => ({ show: setPage, split: setSplit, help: setHelpOpen }), []);
-  return { shown: { page, split, helpOpen } satisfies Shown, frame, FrameProvider: FrameContext.Provider };
+  const frame = useMemo<Frame>(() => {
+    const showSplit = (node: ReactNode, of: string | undefined) => {
+      setSplit(node);
+      setSplitOf(of);
+    };
+    return { show: setPage, split: showSplit, help: setHelpOpen };
+  }, []);
+  return { shown: { page, split, splitOf, helpOpen } satisfies Shown, frame, FrameProvider: FrameContext.Provider };
 }
 
 function useFrameOfPage(): Frame {
@@ -69,10 +78,15 @@ export function useHelp(): () => void {
   return () => frame.help(true);
 }
 
-/** Shows a SplitPanel below or beside the page, as long as the page is there; undefined: none. */
-export function useSplitPanel(node: ReactNode): void {
+/**
+ * Shows a SplitPanel below or beside the page, as long as the page is there; undefined: none. `of` is what it tells of: the panel
+ * opens when that changes. What is returned opens it again when somebody has closed it and chooses the same.
+ */
+export function useSplitPanel(node: ReactNode, of: string): () => void {
   const frame = useFrameOfPage();
+  const [asked, setAsked] = useState(0);
   // After each rendering of the page: what a panel shows changes with it. The frame does not render the page again for that.
-  useEffect(() => frame.split(node));
-  useEffect(() => () => frame.split(undefined), [frame]);
+  useEffect(() => frame.split(node, node === undefined ? undefined : `${asked} ${of}`));
+  useEffect(() => () => frame.split(undefined, undefined), [frame]);
+  return () => setAsked((n) => n + 1);
 }

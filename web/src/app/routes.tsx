@@ -7,6 +7,7 @@ import Spinner from "@cloudscape-design/components/spinner";
 import { createBrowserRouter, Outlet, type RouteObject, useNavigate, useRouteError } from "react-router";
 import { MoreTexts, useText } from "../i18n/text.tsx";
 import { Empty } from "../parts/failure.tsx";
+import { InfoLink } from "../parts/info.tsx";
 import { usePage } from "./page.tsx";
 import { Shell } from "./shell.tsx";
 
@@ -30,9 +31,21 @@ export const pages: RouteObject[] = [
 /** Around the pages whose texts are not there from the beginning. */
 function WithMoreTexts() {
   return (
-    <MoreTexts waiting={<Waiting />}>
+    <MoreTexts waiting={<Waiting />} failed={<NotBrought />}>
       <Outlet />
     </MoreTexts>
+  );
+}
+
+/** Stands where the texts of a page could not be loaded. */
+function NotBrought() {
+  const text = useText();
+  return (
+    <Empty
+      title={text("error.title")}
+      text={text("start.brokenNext")}
+      action={<Button onClick={() => window.location.reload()}>{text("start.reload")}</Button>}
+    />
   );
 }
 
@@ -62,9 +75,15 @@ export function Waiting() {
 function NotFound() {
   const text = useText();
   const navigate = useNavigate();
-  usePage({ title: text("start.notFound") });
+  usePage({ title: text("start.notFound"), help: "absent" });
   return (
-    <ContentLayout header={<Header variant="h1">{text("start.notFound")}</Header>}>
+    <ContentLayout
+      header={
+        <Header variant="h1" info={<InfoLink />}>
+          {text("start.notFound")}
+        </Header>
+      }
+    >
       <SpaceBetween size="m">
         <Box variant="p">{text("start.notFoundNext")}</Box>
         <Button onClick={() => void navigate("/")}>{text("nav.home")}</Button>

@@ -8,7 +8,8 @@ import { useText } from "../i18n/text.tsx";
 import { FlashMessages } from "./flash.tsx";
 import { useAbout } from "./hub.tsx";
 import { type Help, useFrame } from "./page.tsx";
-import { TopBar } from "./topbar.tsx";
+import { NotRefreshed } from "./refreshed.tsx";
+import { contentId, TopBar } from "./topbar.tsx";
 
 /** The frame around all pages: bars above and beside, messages, help, and what pages show beside themselves. */
 export function Shell() {
@@ -19,12 +20,19 @@ export function Shell() {
   useEffect(() => {
     document.title = page ? `${page.title} - ${text("product.name")}` : text("product.name");
   }, [page, text]);
-  // Details that somebody asks for are shown at once; whoever closes them is not asked again until the page has none.
+  // Details of something else are shown at once; whoever closes them is left alone until he asks for others.
   const [splitOpen, setSplitOpen] = useState(true);
-  const detailed = shown.split !== undefined;
-  useEffect(() => setSplitOpen(detailed), [detailed]);
+  const { splitOf } = shown;
+  useEffect(() => setSplitOpen(splitOf !== undefined), [splitOf]);
   // The page is not rendered again when only the frame has changed.
-  const content = useMemo(() => <Outlet />, []);
+  const content = useMemo(
+    () => (
+      <div id={contentId} tabIndex={-1}>
+        <Outlet />
+      </div>
+    ),
+    [],
+  );
   const follow = useFollow();
   const crumbs = !page || page.title === text("home.title") ? [] : [...(page.crumbs ?? []), { text: page.title, href: "" }];
   return (
@@ -43,7 +51,12 @@ export function Shell() {
         navigation={<Navigation />}
         navigationOpen={navigationOpen}
         onNavigationChange={(e) => setNavigationOpen(e.detail.open)}
-        notifications={<FlashMessages />}
+        notifications={
+          <>
+            <NotRefreshed />
+            <FlashMessages />
+          </>
+        }
         stickyNotifications
         tools={page?.help && <HelpOf help={page.help} />}
         toolsHide={!page?.help}

@@ -7,10 +7,13 @@ import { type Theme, themes, usePreferences } from "./preferences.ts";
 /** Each language by its own name: who looks for it may not read the one that is shown. */
 const languageNames: Record<Language, string> = { en: "English", "zh-CN": "中文(简体)" };
 
+/** The element that holds the page. */
+export const contentId = "content";
+
 /** The bar at the top: the product, where the hub is, language, theme, and who is signed in. */
 export function TopBar() {
   const text = useText();
-  const { session } = useHub();
+  const { signOut } = useHub();
   const about = useAbout();
   const [preferences, setPreferences] = usePreferences();
   const mark = (chosen: boolean) => (chosen ? { iconName: "check" as const } : {});
@@ -50,18 +53,39 @@ export function TopBar() {
         { id: "signout", text: text("menu.signOut") },
       ],
       onItemClick: (e) => {
-        if (e.detail.id === "signout") void session.signOut();
+        if (e.detail.id === "signout") signOut();
       },
     },
   ];
   const top = document.getElementById("top");
   if (!top) return null;
   return createPortal(
-    <TopNavigation
-      identity={{ href: "/", title: text("product.name"), logo: { src: "/icon.svg", alt: text("product.short") } }}
-      utilities={utilities}
-      i18nStrings={{ overflowMenuTriggerText: text("nav.more"), overflowMenuTitleText: text("nav.more") }}
-    />,
+    <>
+      <SkipLink />
+      <TopNavigation
+        identity={{ href: "/", title: text("product.name"), logo: { src: "/icon.svg", alt: text("product.short") } }}
+        utilities={utilities}
+        i18nStrings={{ overflowMenuTriggerText: text("nav.more"), overflowMenuTitleText: text("nav.more") }}
+      />
+    </>,
     top,
+  );
+}
+
+/** The first stop of the Tab key: leads past the bars to the page. */
+function SkipLink() {
+  const text = useText();
+  return (
+    <a
+      className="skip"
+      href={`#${contentId}`}
+      onClick={(event) => {
+        // An address of its own would be another page to the console.
+        event.preventDefault();
+        document.getElementById(contentId)?.focus();
+      }}
+    >
+      {text("nav.skip")}
+    </a>
   );
 }

@@ -45,21 +45,23 @@ export async function loadMessages(language: Language, more: boolean): Promise<M
 
 const Context = createContext<Text | undefined>(undefined);
 
-const MoreContext = createContext<{ there: boolean; need: () => void }>({ there: true, need: () => undefined });
+const MoreContext = createContext({ there: true, failed: false, need: () => {} });
 
 interface ProviderProps {
   language: Language;
   messages: Messages;
   /** Whether the texts of all pages are there; `onNeed` is told when a page is shown that needs them. */
   more?: boolean;
+  /** Texts that were asked for could not be brought. */
+  failed?: boolean;
   onNeed?: () => void;
   children: ReactNode;
 }
 
 export function TextProvider(props: ProviderProps) {
   const text = useMemo(() => newText(props.language, props.messages), [props.language, props.messages]);
-  const { more = true, onNeed } = props;
-  const wanted = useMemo(() => ({ there: more, need: () => onNeed?.() }), [more, onNeed]);
+  const { more = true, failed = false, onNeed } = props;
+  const wanted = useMemo(() => ({ there: more, failed, need: () => onNeed?.() }), [more, failed, onNeed]);
   return (
     <Context.Provider value={text}>
       <MoreContext.Provider value={wanted}>{props.children}</MoreContext.Provider>
@@ -68,12 +70,13 @@ export function TextProvider(props: ProviderProps) {
 }
 
 /** Shows what is inside when the texts of all pages are there, and sees to it that they are brought. */
-export function MoreTexts(props: { waiting: ReactNode; children: ReactNode }) {
-  const { there, need } = useContext(MoreContext);
+export function MoreTexts(props: { waiting: ReactNode; failed: ReactNode; children: ReactNode }) {
+  const { there, failed, need } = useContext(MoreContext);
   useEffect(() => {
     if (!there) need();
   }, [there, need]);
-  return there ? props.children : props.waiting;
+  if (there) return props.children;
+  return failed ? props.failed : props.waiting;
 }
 
 /** The texts of the language that was chosen. */

@@ -32,17 +32,29 @@ export function useTaskActions(onDeleted?: () => void): TaskActions {
   };
 
   const perform = async (action: keyof typeof tell, tasks: Subject[]) => {
+    const done: Subject[] = [];
+    const failed: { name: string; error: unknown }[] = [];
     for (const task of tasks) {
       try {
         // The token makes a click that the network repeats count once.
         if (action === "run") await tell.run.mutateAsync({ id: task.id, clientToken: crypto.randomUUID() });
         else await tell[action].mutateAsync({ id: task.id });
-        flash.success(text(`done.${action}`, { name: task.name }));
-        if (action === "delete") onDeleted?.();
+        done.push(task);
       } catch (error) {
-        flash.failure(text("failed.action", { action: text(`action.${action}`), name: task.name }), error);
+        failed.push({ name: task.name, error });
       }
     }
+    // What was done to many tasks is one message, as what failed is.
+    const [one] = done;
+    const [wrong] = failed;
+    const name = text(`action.${action}`);
+    if (one)
+      flash.success(
+        done.length === 1 ? text(`done.${action}`, { name: one.name }) : text("done.several", { action: name, count: done.length }),
+      );
+    if (wrong && failed.length === 1) flash.failure(text("failed.action", { action: name, name: wrong.name }), wrong.error);
+    else if (wrong) flash.failures(text("failed.several", { action: name, count: failed.length, all: tasks.length }), failed);
+    if (one && action === "delete") onDeleted?.();
   };
 
   const act = (action: Action, tasks: Subject[]) => {

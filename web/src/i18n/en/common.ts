@@ -17,6 +17,7 @@ export const common = {
   "nav.toolsClose": "Close help",
   "nav.notifications": "Messages",
   "nav.more": "More",
+  "nav.skip": "Skip to main content",
 
   "menu.language": "Language",
   "menu.theme": "Theme",
@@ -42,12 +43,19 @@ export const common = {
     "Sign in again. If this stays, look at the address of the console and at the client that is configured at the sign-in provider.",
   "start.signedOut": "You are signed out",
   "start.signedOutText": "Your session has ended. What you have not saved is still here: close this window to copy it, or sign in again.",
+  "start.signedOutHere":
+    "Nothing of your session is left in this browser tab. The sign-in provider may still know you: sign out there, too, or close the browser.",
   "start.signIn": "Sign in",
   "start.reload": "Reload",
   "start.notFound": "There is no such page",
   "start.notFoundNext": "The address may be misspelled, or what it named was removed.",
   "start.broken": "This page stopped working",
   "start.brokenNext": "Reload it. If it happens again, report it with the text below.",
+
+  "stale.title": "Not refreshed since",
+  "absent.help.title": "No such page",
+  "absent.help.body":
+    "Pages of the console have addresses that can be kept and sent on. One that names a task ends with the task: look for it in the list of tasks, where a filter finds it by its name.\n\nHome, Tasks, Create task and Settings are at the side.",
 
   "error.title": "This could not be loaded",
   "error.next": "What to do: {next}",
@@ -125,6 +133,8 @@ export const common = {
   "done.resume": "{name} goes on, with a pass over both ends.",
   "done.stop": "{name} is being stopped.",
   "done.delete": "{name} was deleted.",
+  "done.several": "{action}: done for {count, plural, one {# task} other {# tasks}}.",
+  "failed.several": "{action} did not work for {count, number} of {all, number} tasks",
   "failed.action": "{action} did not work for {name}",
 
   "confirm.stop.title": "{count, plural, one {Stop {name}?} other {Stop # tasks?}}",

@@ -112,6 +112,7 @@ export const task = {
   "task.objects.selectAll": "Choose all on this page",
   "task.objects.show": "Show {name}",
   "task.objects.log": "Log of this object",
+  "task.objects.retryOne": "Retry",
   "task.objects.retry": "Retry chosen",
   "task.objects.retryClass": "Retry class",
   "task.objects.retryAll": "Retry all",

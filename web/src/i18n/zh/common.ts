@@ -19,6 +19,7 @@ export const common: Record<keyof typeof english, string> = {
   "nav.toolsClose": "关闭帮助",
   "nav.notifications": "消息",
   "nav.more": "更多",
+  "nav.skip": "跳到主要内容",
 
   "menu.language": "语言",
   "menu.theme": "主题",
@@ -42,12 +43,18 @@ export const common: Record<keyof typeof english, string> = {
   "start.signInFailedNext": "请重新登录。如果问题依旧，请检查控制台的地址以及登录提供商处配置的客户端。",
   "start.signedOut": "您已退出登录",
   "start.signedOutText": "您的会话已结束。未保存的内容仍在：可关闭此窗口复制它，或重新登录。",
+  "start.signedOutHere": "此浏览器标签页中已不再保留您的会话。登录提供商可能仍保持登录：请也在那里退出，或关闭浏览器。",
   "start.signIn": "登录",
   "start.reload": "重新加载",
   "start.notFound": "没有这个页面",
   "start.notFoundNext": "地址可能有误，或其指向的内容已被删除。",
   "start.broken": "此页面停止工作",
   "start.brokenNext": "请重新加载。如果再次发生，请附上下面的文字报告问题。",
+
+  "stale.title": "未能刷新，上次刷新于",
+  "absent.help.title": "没有这个页面",
+  "absent.help.body":
+    "控制台的页面都有可以保存和转发的地址。指向某个任务的地址随任务一起失效：请在任务列表中按名称筛选查找。\n\n首页、任务、创建任务和设置在侧边栏中。",
 
   "error.title": "无法加载",
   "error.next": "下一步：{next}",
@@ -125,6 +132,8 @@ export const common: Record<keyof typeof english, string> = {
   "done.resume": "{name} 继续进行，先比较两端。",
   "done.stop": "正在停止 {name}。",
   "done.delete": "{name} 已删除。",
+  "done.several": "{action}：已对 {count, number} 个任务执行。",
+  "failed.several": "“{action}”对 {all, number} 个任务中的 {count, number} 个未成功",
   "failed.action": "对 {name} 执行“{action}”未成功",
 
   "confirm.stop.title": "{count, plural, =1 {停止 {name}？} other {停止 # 个任务？}}",

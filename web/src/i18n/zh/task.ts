@@ -114,6 +114,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.objects.selectAll": "选择本页全部",
   "task.objects.show": "显示 {name}",
   "task.objects.log": "此对象的日志",
+  "task.objects.retryOne": "重试",
   "task.objects.retry": "重试所选",
   "task.objects.retryClass": "重试此类别",
   "task.objects.retryAll": "全部重试",

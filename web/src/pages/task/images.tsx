@@ -15,12 +15,12 @@ import { Empty, Failure } from "../../parts/failure.tsx";
 import { Go } from "../../parts/go.tsx";
 import { More } from "../../parts/more.tsx";
 import { Time } from "../../parts/time.tsx";
-import { logOf, Reason } from "./object.tsx";
+import { logOf, Reason, RetryOne } from "./object.tsx";
 import { ListHeader } from "./objects.tsx";
 import { everyOfLists } from "./polling.ts";
 import { useAddress } from "./rangepicker.tsx";
 import { Reasons } from "./reasons.tsx";
-import { useRetry } from "./retry.ts";
+import { type Retry, useRetry } from "./retry.ts";
 import { Settled } from "./settled.tsx";
 import type { TabProps } from "./task.tsx";
 
@@ -41,7 +41,11 @@ export default function Images(props: TabProps) {
   });
   const retry = useRetry(task);
   const image = list.nodes.find((i) => i.key === shown);
-  useSplitPanel(image && <ImagePanel image={image} taskId={task.id} />);
+  const open = useSplitPanel(image && <ImagePanel key={shown} image={image} taskId={task.id} retry={retry} />, shown);
+  const show = (key: string) => {
+    change({ object: key });
+    open();
+  };
   if (list.asked.error && list.nodes.length === 0) return <Failure error={list.asked.error} onRetry={() => void list.asked.refetch()} />;
   const there = selected.filter((s) => list.nodes.some((i) => i.key === s.key && i.status === "ERROR"));
   return (
@@ -66,7 +70,7 @@ export default function Images(props: TabProps) {
           itemSelectionLabel: (_, i) => text("task.objects.select", { name: i.key }),
           allItemsSelectionLabel: () => text("task.objects.selectAll"),
         }}
-        columnDefinitions={columns(text, (key) => change({ object: key }))}
+        columnDefinitions={columns(text, show)}
         empty={
           status === "" && prefix === "" ? (
             <Empty title={text("task.images.none")} text={text("task.images.noneText")} />
@@ -147,15 +151,16 @@ function Filter(props: { status: string; prefix: string; onChange: Change }) {
 }
 
 /** All that is on record of one image. */
-function ImagePanel(props: { image: ImagePartsFragment; taskId: string }) {
+function ImagePanel(props: { image: ImagePartsFragment; taskId: string; retry: Retry }) {
   const text = useText();
-  const { image, taskId } = props;
+  const { image, taskId, retry } = props;
   const none = text("value.none");
   const runAddress = `/tasks/${taskId}/runs?run=${encodeURIComponent(image.runId ?? "")}`;
   return (
     <SplitPanel header={image.key}>
       <SpaceBetween size="l">
         {image.error && <Reason error={image.error} errorClass={image.errorClass} ofImages />}
+        {image.status === "ERROR" && <RetryOne of={image.key} retry={retry} />}
         <KeyValuePairs
           columns={3}
           minColumnWidth={160}

@@ -1,4 +1,5 @@
 import Box from "@cloudscape-design/components/box";
+import Button from "@cloudscape-design/components/button";
 import KeyValuePairs from "@cloudscape-design/components/key-value-pairs";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Spinner from "@cloudscape-design/components/spinner";
@@ -12,17 +13,18 @@ import { Go } from "../../parts/go.tsx";
 import { Time } from "../../parts/time.tsx";
 import { textsOf } from "./classes.ts";
 import { reasonName, statusName } from "./names.ts";
+import type { Retry } from "./retry.ts";
 
 type Record = ObjectRecordQuery["taskObject"];
 
 /** All that is on record of one object, of whatever became of it. */
-export function ObjectPanel(props: { taskId: string; objectKey: string; every: number | false }) {
+export function ObjectPanel(props: { taskId: string; objectKey: string; every: number | false; retry: Retry }) {
   const text = useText();
   const { taskId, objectKey } = props;
   const asked = useAsk(ObjectRecordDocument, { id: taskId, key: objectKey }, { every: props.every });
   const object = asked.data?.taskObject;
   let content = <Spinner />;
-  if (object) content = <Facts object={object} taskId={taskId} />;
+  if (object) content = <Facts object={object} taskId={taskId} retry={props.retry} />;
   else if (asked.error?.code === "NOT_FOUND")
     content = <Empty title={text("task.object.unknown")} text={text("task.object.unknownText")} />;
   else if (asked.error) content = <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
@@ -41,14 +43,15 @@ export function logOf(taskId: string, object: Pick<Record, "key" | "started" | "
   return `/tasks/${taskId}/logs?${address}`;
 }
 
-function Facts(props: { object: Record; taskId: string }) {
+function Facts(props: { object: Record; taskId: string; retry: Retry }) {
   const text = useText();
-  const { object, taskId } = props;
+  const { object, taskId, retry } = props;
   const none = text("value.none");
   const runAddress = `/tasks/${taskId}/runs?run=${encodeURIComponent(object.runId ?? "")}`;
   return (
     <SpaceBetween size="l">
       {object.error && <Reason error={object.error} errorClass={object.errorClass} />}
+      {object.status === "FAILED" && <RetryOne of={object.key} retry={retry} />}
       <KeyValuePairs
         columns={3}
         minColumnWidth={160}
@@ -67,6 +70,23 @@ function Facts(props: { object: Record; taskId: string }) {
       />
       <Go to={logOf(taskId, object)}>{text("task.objects.log")}</Go>
     </SpaceBetween>
+  );
+}
+
+/** Takes up what failed once more. */
+export function RetryOne(props: { of: string; retry: Retry }) {
+  const text = useText();
+  const { of, retry } = props;
+  return (
+    <Button
+      disabled={retry.why !== undefined}
+      disabledReason={retry.why}
+      loading={retry.busy}
+      ariaLabel={`${text("task.objects.retryOne")}: ${of}`}
+      onClick={() => retry.begin({ keys: [of] })}
+    >
+      {text("task.objects.retryOne")}
+    </Button>
   );
 }
 

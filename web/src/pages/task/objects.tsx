@@ -37,7 +37,14 @@ export default function Objects(props: TabProps) {
     { every, keep: true },
   );
   const retry = useRetry(task);
-  useSplitPanel(shown === "" ? undefined : <ObjectPanel key={shown} taskId={task.id} objectKey={shown} every={every} />);
+  const open = useSplitPanel(
+    shown === "" ? undefined : <ObjectPanel key={shown} taskId={task.id} objectKey={shown} every={every} retry={retry} />,
+    shown,
+  );
+  const show = (key: string) => {
+    change({ object: key });
+    open();
+  };
   if (list.asked.error && list.nodes.length === 0) return <Failure error={list.asked.error} onRetry={() => void list.asked.refetch()} />;
   const there = selected.filter((s) => list.nodes.some((o) => o.key === s.key));
   return (
@@ -61,7 +68,7 @@ export default function Objects(props: TabProps) {
           itemSelectionLabel: (_, o) => text("task.objects.select", { name: o.key }),
           allItemsSelectionLabel: () => text("task.objects.selectAll"),
         }}
-        columnDefinitions={columns(text, (key) => change({ object: key }))}
+        columnDefinitions={columns(text, show)}
         empty={<Nothing filtered={errorClass !== "" || prefix !== ""} prefix={prefix} onChange={change} />}
         footer={<More of={list} />}
       />

@@ -52,14 +52,17 @@ export default function Runs(props: TabProps) {
   const { task } = props;
   const [address, change] = useAddress();
   const chosen = address.get("run") ?? "";
-  const setChosen = (run: string | undefined) => change({ run });
   const every = everyOfLists(task);
   const list = useAskPages(RunsDocument, { id: task.id, first: 25 }, (a) => a.taskRuns, { every });
   const run = list.nodes.find((r) => r.id === chosen);
   // A link leads to runs that are further down the list than what is loaded.
   const asked = useAsk(RunDocument, { id: task.id, runId: chosen }, { enabled: chosen !== "" && !run && !list.asked.isPending });
   const shown = run ?? (chosen === "" ? undefined : asked.data?.taskRun);
-  useSplitPanel(shown && <RunPanel task={task} run={shown} />);
+  const open = useSplitPanel(shown && <RunPanel key={chosen} task={task} run={shown} />, chosen);
+  const setChosen = (id: string | undefined) => {
+    change({ run: id });
+    open();
+  };
   if (list.asked.error && list.nodes.length === 0) return <Failure error={list.asked.error} onRetry={() => void list.asked.refetch()} />;
   const { language } = text;
   return (
