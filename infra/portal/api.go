@@ -1,11 +1,6 @@
 package portal
 
 import (
-	"fmt"
-
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/parser"
-
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/lambda/wiring"
 )
@@ -13,32 +8,6 @@ import (
 // API is what the GraphQL API is made of: its schema in AppSync's own form, and the code of each root field's resolver, which hands
 // the field to the one Lambda and gives its errors their codes.
 type API struct{ Schema, Resolver string }
-
-// field is one that the API's Lambda answers: Query.tasks.
-type field struct{ parent, name string }
-
-// rootFields are the fields of a schema's Query and Mutation, in their order.
-func rootFields(schema string) ([]field, error) {
-	document, err := parser.ParseSchema(&ast.Source{Name: "schema.graphql", Input: schema})
-	if err != nil {
-		return nil, fmt.Errorf("the schema of the API cannot be read: %w", err)
-	}
-	var fields []field
-	for _, definitions := range []ast.DefinitionList{document.Definitions, document.Extensions} {
-		for _, d := range definitions {
-			if d.Name != "Query" && d.Name != "Mutation" {
-				continue
-			}
-			for _, f := range d.Fields {
-				fields = append(fields, field{d.Name, f.Name})
-			}
-		}
-	}
-	if len(fields) == 0 {
-		return nil, fmt.Errorf("the schema of the API has no fields of Query or Mutation")
-	}
-	return fields, nil
-}
 
 // deepest is how many levels an operation may have: a list of tasks with their runs and parameters needs seven.
 const deepest = 15
@@ -61,7 +30,7 @@ func (b *builder) api(fields []field) {
 	}
 	b.s.Resource("Api", "AWS::AppSync::GraphQLApi", properties)
 	b.apiLogs()
-	schema := b.s.Resource("ApiSchema", "AWS::AppSync::GraphQLSchema", object{"ApiId": kit.Sub("${Api.ApiId}"), "Definition": b.source.Schema})
+	schema := b.s.Resource("ApiSchema", "AWS::AppSync::GraphQLSchema", object{"ApiId": kit.Sub("${Api.ApiId}"), "Definition": b.definition})
 	b.function(wiring.API)
 	b.s.Role("ApiInvokeRole", "Lets AppSync invoke the API of a Data Transfer Hub", "appsync", kit.OwnAccount(), []kit.Statement{
 		{Sid: "Answer", Actions: []string{"lambda:InvokeFunction"}, Resources: []*string{kit.Sub("${ApiFunction.Arn}")}},
@@ -73,7 +42,7 @@ func (b *builder) api(fields []field) {
 	for _, f := range fields {
 		resolver := b.s.Resource("Resolve"+f.parent+upper(f.name), "AWS::AppSync::Resolver", object{
 			"ApiId": kit.Sub("${Api.ApiId}"), "TypeName": f.parent, "FieldName": f.name, "DataSourceName": kit.Sub("${ApiSource.Name}"),
-			"Code": b.source.Resolver, "Runtime": object{"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"},
+			"Code": b.resolver, "Runtime": object{"Name": "APPSYNC_JS", "RuntimeVersion": "1.0.0"},
 		})
 		kit.Depend(resolver, schema)
 	}

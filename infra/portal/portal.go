@@ -35,7 +35,8 @@ type builder struct {
 	c            conditions
 	variant      Variant
 	version      string
-	source       API
+	definition   string             // of the API, with its modes of authorization
+	resolver     string             // code of the API's fields
 	released     bool               // the template is of the released form
 	values       map[string]*string // names that policies use and that are computed
 	bucketPolicy awscdk.CfnResource // of the console
@@ -50,9 +51,13 @@ func New(app constructs.Construct, assets kit.Assets, version string, variant Va
 	if err != nil {
 		return nil, err
 	}
+	schema, err := definition(api.Schema, variant.mode(), byIAM)
+	if err != nil {
+		return nil, err
+	}
 	s := kit.NewStack(app, string(variant), "Data Transfer Hub "+version+": "+variant.describe(), assets)
 	declareParameters(s, variant, assets, version)
-	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, source: api, released: assets.Published != nil}
+	b := &builder{s: s, c: declareConditions(s, variant, assets.Published != nil), variant: variant, version: version, definition: schema, resolver: api.Resolver, released: assets.Published != nil}
 	b.values = b.names(assets)
 	b.build(fields)
 	s.BoundRoles("PermissionsBoundaryArn")
@@ -64,6 +69,14 @@ func (v Variant) describe() string {
 		return "hub with sign-in by Amazon Cognito"
 	}
 	return "hub with sign-in by an OpenID Connect provider"
+}
+
+// mode is the directive of the API's default mode of authorization.
+func (v Variant) mode() string {
+	if v == Cognito {
+		return byUserPool
+	}
+	return byOpenID
 }
 
 // build writes the parts in the order in which they name each other.

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { os.Exit(kittest.Run(m)) }
 // sampleSchema has a root field of each kind, one of them in an extension. What the real schema has is not this package's business.
 const sampleSchema = `
 schema { query: Query mutation: Mutation }
-type Query { tasks(first: Int): [Task!]! @aws_cognito_user_pools task(id: ID!): Task }
+type Query { tasks(first: Int): [Task!]! task(id: ID!): Task }
 type Mutation { createTask(name: String!): Task }
 type Task { id: ID! name: String! created: AWSDateTime }
 extend type Query { hub: String }
