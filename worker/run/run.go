@@ -25,6 +25,9 @@ const (
 	Skipped State = "SKIPPED" // the gate was closed; Error says why
 )
 
+// Open reports whether a run in this state is not at its end.
+func (s State) Open() bool { return s == Finding || s == Copying || s == Proving }
+
 // The triggers of runs that no pass made.
 const (
 	TriggerEvent = "event" // workers count in it what events caused
@@ -210,6 +213,12 @@ type Store interface {
 	Latest(ctx context.Context, limit int) ([]Run, error)
 	// Before returns up to limit of the runs that come after a run, there or not, in the order of Latest.
 	Before(ctx context.Context, started time.Time, id string, limit int) ([]Run, error)
+
+	// Open returns all runs that are open, the oldest first. However many came after them, it reads little more than those.
+	Open(ctx context.Context) ([]Run, error)
+	// Made returns up to limit runs that are not SKIPPED, in the order of Latest: a long run has a skipped one for every tick of
+	// its schedule.
+	Made(ctx context.Context, limit int) ([]Run, error)
 
 	// PutCounters writes a worker's totals for a run, unless a record with a higher Seq is there.
 	PutCounters(ctx context.Context, runID string, c Counters) error

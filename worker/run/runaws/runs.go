@@ -5,19 +5,22 @@
 //	PK RUN#id   SK RUN            the run
 //	PK RUN#id   SK WORKER#name    the counters of one worker in it
 //	PK RUN#id   SK CHECKPOINT     how far its finder is
-//	PK RUNS     SK started#id     its place in the list of runs, by time
+//	PK RUNS     SK started#id     its place in the list of runs, by time; Skipped says that nothing was made
+//	PK OPEN     SK started#id     the same, as long as the run is open
 //	PK LEASE    SK name           a lease
 //	PK TASK     SK PAUSE          whether the task is paused, and since when
 //	PK WORKERS  SK name           when a worker was last at work
 //
-// The place is written before the run. A place whose run is not there, or started at another time, is left over from
-// a Create that did not get through, and is passed over.
+// The places are written before the run. A place whose run is not there, or started at another time, is left over from
+// a Create that did not get through, and is passed over. An open run that is over was not taken off the list in time: whoever
+// reads the list does that.
 package runaws
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,15 +62,30 @@ func Open(cfg aws.Config, table string, policy retry.Policy) *Runs {
 	return &Runs{client: client, table: table, retry: policy}
 }
 
+// The lists of runs, and what tells in the first that a run was skipped.
+const (
+	allRuns  = "RUNS"
+	openRuns = "OPEN"
+	skipped  = "Skipped"
+)
+
 // Create implements run.Store.
 func (s *Runs) Create(ctx context.Context, r run.Run) error {
 	item, err := encodeRun(r)
 	if err != nil {
 		return fmt.Errorf("creating run %s: %w", r.ID, err)
 	}
-	place := key("RUNS", placeOf(r))
+	place := key(allRuns, placeOf(r))
+	if r.State == run.Skipped {
+		place[skipped] = &types.AttributeValueMemberBOOL{Value: true}
+	}
 	if _, err := s.put(ctx, &dynamodb.PutItemInput{Item: place}); err != nil {
 		return fmt.Errorf("creating run %s: %w", r.ID, err)
+	}
+	if r.State.Open() {
+		if _, err := s.put(ctx, &dynamodb.PutItemInput{Item: key(openRuns, placeOf(r))}); err != nil {
+			return fmt.Errorf("creating run %s: %w", r.ID, err)
+		}
 	}
 	uncertain, err := s.put(ctx, &dynamodb.PutItemInput{
 		Item: item, ConditionExpression: aws.String("attribute_not_exists(PK)"),
@@ -112,6 +130,14 @@ func (s *Runs) Update(ctx context.Context, r run.Run) error {
 	case err != nil:
 		return fmt.Errorf("updating run %s: %w", r.ID, err)
 	}
+	place := key(openRuns, placeOf(r))
+	if !r.State.Open() {
+		_ = s.remove(ctx, &dynamodb.DeleteItemInput{Key: place}) // else Open does it
+		return nil
+	}
+	if _, err := s.put(ctx, &dynamodb.PutItemInput{Item: place}); err != nil {
+		return fmt.Errorf("updating run %s: %w", r.ID, err)
+	}
 	return nil
 }
 
@@ -152,13 +178,70 @@ const maxBatch = 100
 
 // Latest implements run.Store.
 func (s *Runs) Latest(ctx context.Context, limit int) ([]run.Run, error) {
-	return s.list(ctx, limit, "PK = :p", map[string]types.AttributeValue{":p": text("RUNS")})
+	return s.list(ctx, limit, "PK = :p", map[string]types.AttributeValue{":p": text(allRuns)})
+}
+
+// Made implements run.Store. A page without a limit holds some 10,000 places, of which the service leaves out the skipped.
+func (s *Runs) Made(ctx context.Context, limit int) ([]run.Run, error) {
+	var out []run.Run
+	in := &dynamodb.QueryInput{
+		KeyConditionExpression: aws.String("PK = :p"), FilterExpression: aws.String("attribute_not_exists(" + skipped + ")"),
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": text(allRuns)}, ScanIndexForward: aws.Bool(false),
+	}
+	for len(out) < limit {
+		page, err := s.query(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("listing the runs that were made: %w", err)
+		}
+		for places := range slices.Chunk(page.Items, maxBatch) {
+			runs, err := s.at(ctx, places)
+			if err != nil {
+				return nil, fmt.Errorf("listing the runs that were made: %w", err)
+			}
+			out = append(out, slices.DeleteFunc(runs, func(r run.Run) bool { return r.State == run.Skipped })...)
+			if len(out) >= limit {
+				break
+			}
+		}
+		if in.ExclusiveStartKey = page.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			break
+		}
+	}
+	return out[:min(limit, len(out))], nil
+}
+
+// Open implements run.Store.
+func (s *Runs) Open(ctx context.Context) ([]run.Run, error) {
+	var out []run.Run
+	in := &dynamodb.QueryInput{KeyConditionExpression: aws.String("PK = :p"), ExpressionAttributeValues: map[string]types.AttributeValue{":p": text(openRuns)}, Limit: aws.Int32(maxBatch)}
+	for {
+		page, err := s.query(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("listing the open runs: %w", err)
+		}
+		runs, err := s.at(ctx, page.Items)
+		if err != nil {
+			return nil, fmt.Errorf("listing the open runs: %w", err)
+		}
+		for i := range runs {
+			if runs[i].State.Open() {
+				out = append(out, runs[i])
+				continue
+			}
+			if err := s.remove(ctx, &dynamodb.DeleteItemInput{Key: key(openRuns, placeOf(runs[i]))}); err != nil {
+				return nil, fmt.Errorf("taking run %s off the list of open runs: %w", runs[i].ID, err)
+			}
+		}
+		if in.ExclusiveStartKey = page.LastEvaluatedKey; len(in.ExclusiveStartKey) == 0 {
+			return out, nil
+		}
+	}
 }
 
 // Before implements run.Store.
 func (s *Runs) Before(ctx context.Context, started time.Time, id string, limit int) ([]run.Run, error) {
 	place := placeOf(run.Run{Started: started, ID: id})
-	return s.list(ctx, limit, "PK = :p AND SK < :s", map[string]types.AttributeValue{":p": text("RUNS"), ":s": text(place)})
+	return s.list(ctx, limit, "PK = :p AND SK < :s", map[string]types.AttributeValue{":p": text(allRuns), ":s": text(place)})
 }
 
 // list returns up to limit runs, the newest first.

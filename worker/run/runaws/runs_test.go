@@ -126,3 +126,37 @@ func TestAnswersExpire(t *testing.T) {
 		t.Errorf("the answer is %s, %v", got, err)
 	}
 }
+
+// A run that could not be taken off the list of open ones when it ended is not taken for open, and is taken off by whoever looks.
+func TestARunThatStayedOnTheListOfOpenOnes(t *testing.T) {
+	cfg := standinaws.Config(t, moto.URL)
+	table(t, cfg)
+	s := open(t, failing(cfg, "DeleteItem", 1, false))
+	r := run.Run{ID: "r", State: run.Copying, Started: time.Now()}
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	r.State = run.Done
+	if err := s.Update(t.Context(), r); err != nil {
+		t.Errorf("the run is at its end, and that is an error: %v", err)
+	}
+	places := func() int32 {
+		t.Helper()
+		got, err := dynamodb.NewFromConfig(cfg).Query(t.Context(), &dynamodb.QueryInput{
+			TableName: aws.String("runs"), KeyConditionExpression: aws.String("PK = :p"), ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: "OPEN"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Count
+	}
+	if n := places(); n != 1 {
+		t.Errorf("%d places are left over; the test shows nothing", n)
+	}
+	if got, err := s.Open(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("open are %v, %v", got, err)
+	}
+	if n := places(); n != 0 {
+		t.Errorf("%d places are left over", n)
+	}
+}

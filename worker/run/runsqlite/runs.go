@@ -31,6 +31,12 @@ const schemaPause = `CREATE TABLE run_pauses (task TEXT PRIMARY KEY, paused INTE
 
 const schemaAnswers = `CREATE TABLE run_answers (task TEXT NOT NULL, request TEXT NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (task, request)) WITHOUT ROWID`
 
+// The states are those of which run.State.Open is true.
+const schemaOpen = `
+CREATE INDEX runs_open ON runs (task, started, id) WHERE json_extract(doc, '$.State') IN ('FINDING', 'COPYING', 'PROVING');
+CREATE INDEX runs_made ON runs (task, started, id) WHERE json_extract(doc, '$.State') <> 'SKIPPED';
+`
+
 // Runs keeps the runs of one task.
 type Runs struct {
 	db   *sql.DB
@@ -39,7 +45,7 @@ type Runs struct {
 
 // Open opens the runs of a task, and makes the tables when they are new.
 func Open(ctx context.Context, db *sql.DB, task string) (*Runs, error) {
-	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet, schemaPause, schemaAnswers); err != nil {
+	if err := databasesqlite.Migrate(ctx, db, "run", schema, schemaFleet, schemaPause, schemaAnswers, schemaOpen); err != nil {
 		return nil, err
 	}
 	return &Runs{db, task}, nil
@@ -107,6 +113,17 @@ func (s *Runs) Latest(ctx context.Context, limit int) ([]run.Run, error) {
 func (s *Runs) Before(ctx context.Context, started time.Time, id string, limit int) ([]run.Run, error) {
 	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? AND (started, id) < (?, ?) ORDER BY started DESC, id DESC LIMIT ?`,
 		s.task, started.UnixNano(), id, limit)
+}
+
+// Open implements run.Store.
+func (s *Runs) Open(ctx context.Context) ([]run.Run, error) {
+	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? AND json_extract(doc, '$.State') IN ('FINDING', 'COPYING', 'PROVING') ORDER BY started, id`, s.task)
+}
+
+// Made implements run.Store.
+func (s *Runs) Made(ctx context.Context, limit int) ([]run.Run, error) {
+	return query[run.Run](ctx, s.db, `SELECT doc FROM runs WHERE task = ? AND json_extract(doc, '$.State') <> 'SKIPPED' ORDER BY started DESC, id DESC LIMIT ?`,
+		s.task, limit)
 }
 
 // PutCounters implements run.Store.

@@ -23,6 +23,8 @@ func Run(t *testing.T, open func(t *testing.T) run.Store) {
 		{"what is not there cannot be read or updated", missing},
 		{"the latest come first", latest},
 		{"an update keeps a run's place", update},
+		{"open runs are found however many came after them", opened},
+		{"runs that were skipped are passed over", made},
 		{"nothing left is not the same as not proved", remaining},
 		{"counters of a lower number change nothing", counters},
 		{"counters of runs and workers are apart", apart},
@@ -179,6 +181,65 @@ func update(t *testing.T, s run.Store) {
 		t.Errorf("moving a run in time: %v", err)
 	}
 	check(t, s, old)
+}
+
+func opened(t *testing.T, s run.Store) {
+	at := start()
+	want := func(what string, want ...string) {
+		t.Helper()
+		got, err := s.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, ids(got)); diff != "" {
+			t.Errorf("%s: %s", what, diff)
+		}
+	}
+	want("nothing is open")
+	all := map[run.State]run.Run{}
+	for i, state := range []run.State{run.Proving, run.Finding, run.Done, run.Copying, run.Failed} {
+		r := sample(string(state), at.Add(time.Duration(i)*time.Minute))
+		r.State = state
+		all[state] = r
+		create(t, s, r)
+	}
+	for i := range 120 { // more than a batch
+		create(t, s, run.Run{ID: fmt.Sprintf("skipped-%d", i), State: run.Skipped, Started: at.Add(time.Hour + time.Duration(i)*time.Minute)})
+	}
+	want("as created", "PROVING", "FINDING", "COPYING")
+	change := func(r run.Run, to run.State) {
+		t.Helper()
+		r.State = to
+		if err := s.Update(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(all[run.Finding], run.Copying)
+	change(all[run.Proving], run.Done)
+	want("after updates", "FINDING", "COPYING")
+	change(all[run.Finding], run.Failed)
+	change(all[run.Copying], run.Done)
+	want("all are over")
+}
+
+func made(t *testing.T, s run.Store) {
+	at := start()
+	for i := range 250 {
+		r := run.Run{ID: fmt.Sprintf("r%03d", i), State: run.Skipped, Started: at.Add(time.Duration(i) * time.Minute)}
+		if i%100 == 7 {
+			r.State = run.Done
+		}
+		create(t, s, r)
+	}
+	for limit, want := range map[int][]string{1: {"r207"}, 2: {"r207", "r107"}, 10: {"r207", "r107", "r007"}} {
+		got, err := s.Made(t.Context(), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, ids(got)); diff != "" {
+			t.Errorf("up to %d: %s", limit, diff)
+		}
+	}
 }
 
 func remaining(t *testing.T, s run.Store) {
