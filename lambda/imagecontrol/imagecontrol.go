@@ -5,8 +5,9 @@ package imagecontrol
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
-	"strings"
+	"path"
 	"time"
 
 	"github.com/datatransferhub/dth/lambda/control"
@@ -112,19 +113,34 @@ func Images(keys []string) ([]imageplan.Image, error) {
 	return images, nil
 }
 
-// FirstRun is the custom resource that begins the first run of a stack when it is created.
-type FirstRun struct{ Stack Stack }
+// FirstRun is the custom resource that begins the first run of a stack when it is created. The stack of a paused task gets a note
+// of its pause instead.
+type FirstRun struct {
+	Stack Stack
+	// Pause notes that the task is paused.
+	Pause func(ctx context.Context) error
+}
 
 // Create begins the run. The request's id makes that it is begun once.
 func (f FirstRun) Create(ctx context.Context, e customresource.Event) (customresource.Result, error) {
+	id := "first-run-of-" + path.Base(e.StackId)
+	var p struct{ Paused string }
+	if len(e.ResourceProperties) > 0 {
+		if err := json.Unmarshal(e.ResourceProperties, &p); err != nil {
+			return customresource.Result{}, fmt.Errorf("the properties cannot be read: %w", err)
+		}
+	}
+	if p.Paused == "true" {
+		return customresource.Result{ID: id, Note: "the task begins paused; no run is begun"}, f.Pause(ctx)
+	}
 	name := "first-" + e.RequestId
 	if err := f.Stack.Begin(ctx, name, imageplan.Ask{Trigger: imageplan.Once}); err != nil {
 		return customresource.Result{}, err
 	}
-	return customresource.Result{ID: "first-run-of-" + e.StackId[strings.LastIndexByte(e.StackId, '/')+1:], Note: "execution " + name + " was begun"}, nil
+	return customresource.Result{ID: id, Note: "execution " + name + " was begun"}, nil
 }
 
-// Update does nothing: the first run was begun.
+// Update does nothing: the first run was begun, and whether the task is paused now is noted by who pauses and resumes it.
 func (FirstRun) Update(_ context.Context, e customresource.Event) (customresource.Result, error) {
 	return customresource.Result{ID: e.PhysicalResourceId}, nil
 }

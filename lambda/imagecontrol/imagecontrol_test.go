@@ -120,6 +120,39 @@ func TestFirstRun(t *testing.T) {
 	}
 }
 
+// The stack of a paused task begins no run; the pause is on record for what asks later. One that cannot be noted is no success.
+func TestFirstRunOfAPausedTask(t *testing.T) {
+	h, s := newHandler(t)
+	first := imagecontrol.FirstRun{Stack: s, Pause: func(ctx context.Context) error { return h.Runs.SetPaused(ctx, true, time.Now()) }}
+	e := customresource.Event{RequestId: "one", StackId: "arn:aws:cloudformation:us-east-1:123456789012:stack/task/0a1b", ResourceProperties: json.RawMessage(`{"Paused":"true"}`)}
+	for range 2 {
+		if r, err := first.Create(t.Context(), e); err != nil || r.ID != "first-run-of-0a1b" || !strings.Contains(r.Note, "paused") {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if p, err := h.Runs.Pause(t.Context()); err != nil || !p.Paused || len(s.begun) != 0 {
+		t.Errorf("%+v, %v; begun %v", p, err, s.begun)
+	}
+	if _, err := ask(t, h, `{"operation":"run","request":"r-1"}`); err == nil {
+		t.Error("a run is begun beside the pause")
+	}
+	if _, err := ask(t, h, `{"operation":"resume","request":"r-2"}`); err != nil || len(s.begun) != 1 || !s.on {
+		t.Errorf("%v; begun %v", err, s.begun)
+	}
+	e.PhysicalResourceId = "first-run-of-0a1b"
+	if r, err := first.Update(t.Context(), e); err != nil || r.ID != e.PhysicalResourceId || len(s.begun) != 1 {
+		t.Errorf("%+v, %v; begun %v", r, err, s.begun)
+	}
+	first.Pause = func(context.Context) error { return errors.New("no table") }
+	if _, err := first.Create(t.Context(), e); err == nil {
+		t.Error("a pause that is not on record is no pause")
+	}
+	e.ResourceProperties = json.RawMessage(`[]`)
+	if _, err := first.Create(t.Context(), e); err == nil {
+		t.Error("properties that cannot be read are taken")
+	}
+}
+
 // Whatever keys say, they are read or refused, and what is read names an image.
 func FuzzImages(f *testing.F) {
 	for _, key := range []string{"app:1", "localhost:5000/app:1", "a/b@sha256:00", "@", ":", "a:", "localhost:5000/app"} {

@@ -77,11 +77,11 @@ func (ts *Templates) Change(t *task.Task) (Change, error) {
 	return c, nil
 }
 
-// plain is a value as CloudFormation takes it: lists on one line, shares without their sign.
+// plain is a value as CloudFormation takes it: lists on one line and without remarks, shares without their sign.
 func plain(c *contract.Contract, values contract.Values, name string) string {
 	switch p, _ := c.Find(name); p.Type {
 	case contract.List:
-		return strings.Join(values.List(name), ",")
+		return p.OneLine(values[name])
 	case contract.Percent:
 		return strings.TrimSuffix(values[name], "%")
 	default:

@@ -66,6 +66,8 @@ type Parameter struct {
 	MaxBytes int         `json:"maxBytes,omitempty"`
 	When     []Condition `json:"when,omitempty"` // all must hold
 	OnUpdate Update      `json:"onUpdate"`
+	// Remarks says of a list that its lines may be remarks, which begin with #. Elsewhere a # belongs to the value.
+	Remarks bool `json:"-"`
 }
 
 // Flag returns the command line's name of a parameter: destPutObjectSSEType is --dest-put-object-sse-type.

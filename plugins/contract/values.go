@@ -1,6 +1,7 @@
 package contract
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,16 @@ func (v Values) List(name string) []string {
 		}
 	}
 	return out
+}
+
+// OneLine is a list on one line, as CloudFormation takes it: its entries with commas between them, without remarks where the list
+// may have some. Behind a remark on the same line nothing would be an entry any more.
+func (p *Parameter) OneLine(list string) string {
+	if p.Remarks {
+		lines := strings.Split(list, "\n")
+		list = strings.Join(slices.DeleteFunc(lines, func(line string) bool { return strings.HasPrefix(strings.TrimSpace(line), "#") }), "\n")
+	}
+	return strings.Join(Values{p.Name: list}.List(p.Name), ",")
 }
 
 // splitCommas splits at the commas outside of braces. A backslash takes the next byte's meaning away, as in patterns.

@@ -32,7 +32,7 @@ func TestEveryParameterIsThere(t *testing.T) {
 		destRegion destAccountId destPrefix destCredential destRoleArn destExternalId destRepositorySettings
 		includeUntagged includeReferrers scheduleExpression pushEvents
 		ecsClusterName ecsVpcId ecsSubnetA ecsSubnetB assignPublicIp taskCpu taskMemory cpuArchitecture copierImage
-		alarmEmail logRetentionDays permissionsBoundaryArn`)
+		alarmEmail logRetentionDays startPaused permissionsBoundaryArn`)
 	var got []string
 	for _, p := range Contract().Parameters {
 		got = append(got, p.Name)

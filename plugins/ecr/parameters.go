@@ -28,6 +28,9 @@ const (
 	externalIDRule = "up to 1224 letters, digits and =,.@:/-"
 )
 
+// ParameterStartPaused says that a stack is made, or changed, as that of a paused task.
+const ParameterStartPaused = "startPaused"
+
 // Contract returns the whole contract.
 func Contract() *contract.Contract {
 	var all []contract.Parameter
@@ -56,7 +59,7 @@ func source() []contract.Parameter {
 		contract.Parameter{Name: "srcRegion", Label: "Region", Help: "Region of the source ECR. Empty means that of the stack.", Type: contract.String, Pattern: regionPattern, Rule: regionRule, When: ecr, OnUpdate: contract.Replaced},
 		contract.Parameter{Name: "srcAccountId", Label: "Account", Help: "Account of the source ECR. Empty means this one, or that of the credentials.", Type: contract.String, Pattern: accountPattern, Rule: accountRule, When: ecr, OnUpdate: contract.Replaced},
 		contract.Parameter{Name: "srcList", Label: "Images", Help: "All images, or those of a list. A registry that is no ECR needs a list.", Type: contract.Choice, Default: "ALL", Allowed: []string{"ALL", "SELECTED"}},
-		contract.Parameter{Name: "srcImageList", Label: "List of images", Help: "[registry[:port]/]repository[:tag or @digest], one a line or separated by commas. In place of a tag: ALL_TAGS, a glob pattern, /expression/ or semver(range). Longer lists: the parameter below, or s3://BUCKET/KEY of an object that holds the list.", Type: contract.List, MaxBytes: 4096, When: selected},
+		contract.Parameter{Name: "srcImageList", Label: "List of images", Help: "[registry[:port]/]repository[:tag or @digest], one a line or separated by commas. In place of a tag: ALL_TAGS, a glob pattern, /expression/ or semver(range). Longer lists: the parameter below, or s3://BUCKET/KEY of an object that holds the list.", Type: contract.List, Remarks: true, MaxBytes: 4096, When: selected},
 		contract.Parameter{Name: "srcImageListParameter", Label: "Parameter with the list", Help: "Name of an SSM parameter that holds the list.", Type: contract.String, Pattern: `^/?[A-Za-z0-9_.\-/]+$`, Rule: "the name of an SSM parameter", MaxBytes: 1011, When: selected},
 		contract.Parameter{Name: "srcCredential", Label: "Credentials", Help: "Secret: access keys for ECR, user name and password or token for others.", Type: contract.String, Pattern: secretPattern, Rule: secretRule, MaxBytes: 512},
 		contract.Parameter{Name: "srcRoleArn", Label: "Role", Help: "Role to assume at the source instead of keys, in the same partition.", Type: contract.String, Pattern: rolePattern, Rule: roleRule, MaxBytes: 2048, When: ecr},
@@ -121,6 +124,9 @@ func housekeeping() []contract.Parameter {
 		contract.Parameter{
 			Name: "logRetentionDays", Label: "Keep logs for", Help: "Days.", Type: contract.Choice, Default: "30",
 			Allowed: []string{"1", "3", "5", "7", "14", "30", "60", "90", "120", "150", "180", "365", "400", "545", "731", "1827", "3653"},
+		},
+		contract.Parameter{
+			Name: ParameterStartPaused, Label: "Begin paused", Help: "No first run, and none by schedule or pushes, until the task is resumed. A hub sets this itself.", Type: contract.Bool, Default: "false",
 		},
 		contract.Parameter{
 			Name: "permissionsBoundaryArn", Label: "Permissions boundary", Help: "Policy that bounds every role of the stack.", Type: contract.String,

@@ -28,8 +28,10 @@ func main() {
 		os.Exit(1)
 	}
 	stack := imagecontrolaws.Open(cfg, os.Getenv(wiring.EnvMachine), os.Getenv(wiring.EnvSchedule), os.Getenv(wiring.EnvPush))
-	h := &imagecontrol.Handler{Stack: stack, Runs: runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{}), Log: log, Now: time.Now}
-	first := customresource.Handler(imagecontrol.FirstRun{Stack: stack}, &http.Client{Timeout: 10 * time.Second}, log)
+	runs := runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{})
+	h := &imagecontrol.Handler{Stack: stack, Runs: runs, Log: log, Now: time.Now}
+	pause := func(ctx context.Context) error { return runs.SetPaused(ctx, true, time.Now()) }
+	first := customresource.Handler(imagecontrol.FirstRun{Stack: stack, Pause: pause}, &http.Client{Timeout: 10 * time.Second}, log)
 	lambda.Start(func(ctx context.Context, event json.RawMessage) (any, error) {
 		if !customresource.IsRequest(event) {
 			return h.Handle(ctx, event)

@@ -35,7 +35,7 @@ func main() {
 	}
 	configuration := os.Getenv(wiring.EnvConfiguration)
 	h := &imageplan.Handler{
-		StackName: os.Getenv(wiring.EnvStack), StackID: os.Getenv(wiring.EnvStackID), Region: cfg.Region,
+		StackName: os.Getenv(wiring.EnvStack), StackID: os.Getenv(wiring.EnvStackID), Region: cfg.Region, Version: os.Getenv(wiring.EnvVersion),
 		Registries: planner.Registries{Open: func(ctx context.Context) (plan.Config, error) { return open(ctx, cfg, configuration, log) }},
 		Records:    imageplanaws.OpenRecords(cfg, os.Getenv(wiring.EnvRecords)), Runs: runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{}),
 		Work: imageplanaws.OpenWork(cfg, os.Getenv(wiring.EnvBucket)), Alive: imageplanaws.Alive(cfg, os.Getenv(wiring.EnvMachine)),

@@ -9,13 +9,15 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsstepfunctions"
 
 	"github.com/datatransferhub/dth/infra/kit"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/ecr/policy"
 	"github.com/datatransferhub/dth/plugins/ecr/wiring"
 )
 
 // begin makes what begins runs: the schedule, the pushes when they are followed, the Lambda that steers, and the first run. All of
-// it is made after the guard, and so is gone before the guard tidies up.
+// it is made after the guard, and so is gone before the guard tidies up. For a paused task nothing begins by itself.
 func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.CfnResource) kit.Lambda {
+	state := b.c.paused.Choose(new("DISABLED"), new("ENABLED"))
 	role := b.s.Role("BeginRole", "Begins the runs of a Data Transfer Hub task", "events", kit.OwnAccount(), b.rights.Of(policy.Begin()))
 	target := func(trigger string) *[]any {
 		return &[]any{&awsevents.CfnRule_TargetProperty{
@@ -23,12 +25,12 @@ func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.C
 		}}
 	}
 	schedule := awsevents.NewCfnRule(b.s.Scope, new("Schedule"), &awsevents.CfnRuleProps{
-		Description: new("Begins the runs of a Data Transfer Hub task"), State: new("ENABLED"), Targets: target("schedule"),
+		Description: new("Begins the runs of a Data Transfer Hub task"), State: state, Targets: target("schedule"),
 		ScheduleExpression: b.c.expression.Choose(kit.Ref("scheduleExpression"), kit.Sub("cron(${scheduleExpression})")),
 	})
 	b.c.scheduled.Guard(schedule)
 	pushes := awsevents.NewCfnRule(b.s.Scope, new("Pushes"), &awsevents.CfnRuleProps{
-		Description: new("Begins a run when an image was pushed to the source"), State: new("ENABLED"), Targets: target("event"),
+		Description: new("Begins a run when an image was pushed to the source"), State: state, Targets: target("event"),
 		// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
 		EventPattern: map[string]any{
 			"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"},
@@ -41,7 +43,7 @@ func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.C
 	steer := b.function(wiring.ImageControl)
 	kit.Depend(schedule, guard)
 	kit.Depend(pushes, guard)
-	kit.Depend(b.s.CustomResource("FirstRun", "FirstRun", steer, customTime, nil), guard)
+	kit.Depend(b.s.CustomResource("FirstRun", "FirstRun", steer, customTime, map[string]any{wiring.PropPaused: kit.Ref(ecr.ParameterStartPaused)}), guard)
 	return steer
 }
 

@@ -33,6 +33,21 @@ func TestStackInMoto(t *testing.T) {
 	t.Run("task", func(t *testing.T) { a.T = t; a.checkTask(ids, image) })
 }
 
+// The stack of a paused task has neither a schedule that ticks nor pushes that are followed.
+func TestPausedStackInMoto(t *testing.T) {
+	a := account{kittest.NewAccount(t)}
+	network := a.Query("ec2", "2016-11-15", url.Values{"Action": {"DescribeSubnets"}})
+	subnets, vpc := kittest.InTag(network, "subnetId"), kittest.InTag(network, "vpcId")
+	ids := a.Create(released(t).Pruned(t, understood, nil), complete(map[string]string{
+		"ecsVpcId": vpc[0], "ecsSubnetA": subnets[0], "ecsSubnetB": subnets[1], "copierImage": "123456789012.dkr.ecr.us-east-1.amazonaws.com/copier:1.0", "destPrefix": "mirror/", "pushEvents": "Yes", "startPaused": "true",
+	}))
+	for _, id := range []string{"Schedule", "Pushes"} {
+		if rule := a.JSON("events", "AWSEvents.DescribeRule", object{"Name": ids[id]}); rule["State"] != "DISABLED" {
+			t.Errorf("%s: %v", id, rule)
+		}
+	}
+}
+
 // The real definition, with everything filled in: the integration with ECS that no stand-in executes.
 func (a account) checkMachine(ids map[string]string, subnets []string) {
 	machine := a.JSON("states", "AWSStepFunctions.DescribeStateMachine", object{"stateMachineArn": ids["Runs"]})

@@ -32,11 +32,13 @@ func TestResources(t *testing.T) {
 				"MountPoints":     []any{object{"ContainerPath": "/scratch", "ReadOnly": false}},
 			}},
 		}},
-		{"schedule", "AWS::Events::Rule", object{"State": "ENABLED", "Targets": []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "schedule"}`}}}},
+		{"schedule", "AWS::Events::Rule", object{"State": object{"Fn::If": []any{"IsPaused", "DISABLED", "ENABLED"}}, "Targets": []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "schedule"}`}}}},
 		{"pushes", "AWS::Events::Rule", object{
+			"State":        object{"Fn::If": []any{"IsPaused", "DISABLED", "ENABLED"}},
 			"EventPattern": object{"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"}, "detail": object{"action-type": []any{"PUSH"}, "result": []any{"SUCCESS"}}},
 			"Targets":      []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "event"}`}},
 		}},
+		{"first run", "Custom::FirstRun", object{"Paused": ref("startPaused")}},
 		{"bucket", "AWS::S3::Bucket", object{
 			"PublicAccessBlockConfiguration": object{"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true},
 			"LifecycleConfiguration":         object{"Rules": []any{object{"Prefix": "runs/", "ExpirationInDays": 30}}},

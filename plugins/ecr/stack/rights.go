@@ -3,6 +3,7 @@ package stack
 import (
 	"github.com/datatransferhub/dth/infra/kit"
 	contractstack "github.com/datatransferhub/dth/plugins/contract/stack"
+	"github.com/datatransferhub/dth/plugins/ecr"
 	"github.com/datatransferhub/dth/plugins/ecr/policy"
 )
 
@@ -18,6 +19,7 @@ type conditions struct {
 	scheduled  kit.Condition // runs begin by a schedule, not only once
 	expression kit.Condition // the schedule is a whole expression, not the six fields alone
 	pushes     kit.Condition // runs begin with pushes, too
+	paused     kit.Condition // the task is paused: nothing begins by itself
 	public     kit.Condition // tasks have public addresses
 	given      kit.Condition // the copier's image is given
 	released   kit.Condition // the release has one
@@ -30,6 +32,7 @@ func declareConditions(s *kit.Stack) conditions {
 		scheduled:  s.Condition(string(policy.Scheduled), kit.Given("scheduleExpression")),
 		expression: s.Condition("ScheduleIsExpression", kit.Any(kit.Equals(kind, new("cron")), kit.Equals(kind, new("rate")))),
 		pushes:     s.Condition(string(policy.FollowsPushes), kit.Is("pushEvents", "Yes")),
+		paused:     s.Condition("IsPaused", kit.Is(ecr.ParameterStartPaused, "true")),
 		public:     s.Condition("HasPublicAddresses", kit.Is("assignPublicIp", "true")),
 		given:      s.Condition("ImageIsGiven", kit.Given("copierImage")),
 		released:   s.Condition("ImageIsReleased", kit.Not(kit.Equals(ofImage(imageRepository), new("")))),

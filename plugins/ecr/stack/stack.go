@@ -59,7 +59,7 @@ func New(app constructs.Construct, assets kit.Assets, version string) (*kit.Stac
 	b.environment = map[string]*string{
 		wiring.EnvStack: kit.Ref("AWS::StackName"), wiring.EnvStackID: kit.Ref("AWS::StackId"),
 		wiring.EnvConfiguration: kit.Sub(configuration), wiring.EnvRuns: b.runs.Ref(), wiring.EnvRecords: b.records.Ref(),
-		wiring.EnvBucket: b.bucket.Ref(), wiring.EnvMachine: kit.SubWith(machineArn, map[string]*string{"Unique": kit.Unique()}),
+		wiring.EnvVersion: &version, wiring.EnvBucket: b.bucket.Ref(), wiring.EnvMachine: kit.SubWith(machineArn, map[string]*string{"Unique": kit.Unique()}),
 	}
 	b.build()
 	s.BoundRoles("permissionsBoundaryArn")

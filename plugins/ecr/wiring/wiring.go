@@ -23,6 +23,7 @@ const (
 	EnvMachine       = "STATE_MACHINE" // ARN of the state machine of runs
 	EnvSchedule      = "SCHEDULE_RULE" // name of the schedule's rule; empty when the task has none
 	EnvPush          = "PUSH_RULE"     // name of the rule that follows pushes; empty when the task does not
+	EnvVersion       = "DTH_VERSION"   // of the template
 )
 
 // The environment of the copier's container. The first four come from the state machine, the others from the task definition.
@@ -58,7 +59,7 @@ func Lambdas() []Lambda {
 		{
 			// Plans of 100,000 images are kept in memory; memory buys the CPU that reads manifests in parallel.
 			"PlanFunction", ImagePlan, "Plans and closes the runs of a Data Transfer Hub task", 1024, 15 * time.Minute,
-			[]string{EnvStack, EnvStackID, EnvConfiguration, EnvRuns, EnvRecords, EnvBucket, EnvMachine},
+			[]string{EnvStack, EnvStackID, EnvConfiguration, EnvRuns, EnvRecords, EnvBucket, EnvMachine, EnvVersion},
 		},
 		{"ConfigFunction", ImageConfig, "Checks the parameters and writes the configuration", 128, time.Minute, nil},
 		{
@@ -78,7 +79,8 @@ const (
 	PropDocument = "Document"
 	PropImage    = "Image"
 
-	// Custom::FirstRun begins the first run when it is created. It has no properties.
+	// Custom::FirstRun begins the first run when it is created; of a paused task it notes the pause instead.
+	PropPaused = "Paused" // true or false
 
 	// Custom::ImageGuard does nothing until it is deleted; then it stops the executions of Machine and empties Bucket.
 	PropMachine = "Machine" // ARN

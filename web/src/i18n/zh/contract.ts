@@ -160,6 +160,7 @@ const ecr: Record<string, ParameterTexts> = {
   },
   alarmEmail: { label: "告警邮箱", help: "告警发往的地址；系统会请该地址确认。", rule: "一个邮箱地址" },
   logRetentionDays: { label: "日志保留", help: "天数。" },
+  startPaused: { label: "以暂停状态开始", help: "在任务继续之前，没有首次运行，也不按计划或推送运行。由系统自行设置。" },
   permissionsBoundaryArn: { label: "权限边界", help: "限制堆栈中每个角色的策略。", rule: "策略的 ARN" },
   srcRegistry: {
     label: "源镜像仓库",
