@@ -1,16 +1,17 @@
 import type { Language, Text } from "./i18n/text.tsx";
 
-const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+/** Units of bytes, each 1,024 times the one before. */
+export const byteUnits = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 
 /** A number of bytes, as the command line writes it: in powers of 1,024, with three digits. */
 export function bytes(n: number, language: Language): string {
   // A rate can be less than a byte a second.
-  const step = n > 1 ? Math.min(Math.floor(Math.log2(n) / 10), binary.length - 1) : 0;
+  const step = n > 1 ? Math.min(Math.floor(Math.log2(n) / 10), byteUnits.length - 1) : 0;
   const value = n / 2 ** (10 * step);
   // 1,023.7 KiB would be written as 1,024 KiB.
-  if (Math.round(value) >= 1024 && step < binary.length - 1) return `1 ${binary[step + 1]}`;
+  if (Math.round(value) >= 1024 && step < byteUnits.length - 1) return `1 ${byteUnits[step + 1]}`;
   const digits = (step === 0 && value >= 1) || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${binary[step]}`;
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: digits }).format(value)} ${byteUnits[step]}`;
 }
 
 /** A whole number, in the digits' groups of a language. */

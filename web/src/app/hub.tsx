@@ -7,6 +7,7 @@ import {
   type UseQueryResult,
   useInfiniteQuery,
   useMutation,
+  useQueries,
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
@@ -83,6 +84,20 @@ export function useAsk<A, V>(operation: Operation<A, V>, variables: V, options: 
     refetchInterval: options.every ? options.every * 1000 : false,
     placeholderData: options.keep ? keepPreviousData : undefined,
   });
+}
+
+/** Asks the same with several variables, each by itself. */
+export function useAskAll<A, V>(operation: Operation<A, V>, all: V[], options: AskOptions = {}): (A | undefined)[] {
+  const { client } = useHub();
+  const asked = useQueries({
+    queries: all.map((variables) => ({
+      queryKey: keyOf(operation, variables),
+      queryFn: ({ signal }: { signal: AbortSignal }) => client.request(operation, variables, signal),
+      enabled: options.enabled ?? true,
+      refetchInterval: options.every ? options.every * 1000 : (false as const),
+    })),
+  });
+  return asked.map((a) => a.data);
 }
 
 /** A page of a list, as the API gives them. */

@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import type { ApiError } from "../api/client.ts";
 import { type ParameterPartsFragment, PluginsDocument, type PluginsQuery } from "../api/generated.ts";
 import { useAsk } from "../app/hub.tsx";
@@ -34,8 +34,12 @@ export interface ParameterTexts {
 
 type Raw = PluginsQuery["plugins"][number];
 
-/** Puts the texts of a language into a plugin; without any it stays in English. */
-export function translate(raw: Raw, texts: ContractTexts | undefined): Plugin {
+/**
+ * Puts the texts of a language into a plugin; without any it stays in English. A value that a help names, such as S3_Compatible, is
+ * called there as it is where it is chosen.
+ */
+export function translate(raw: Raw, texts: ContractTexts | undefined, nameOf: (value: string) => string = (v) => v): Plugin {
+  const named = (help: string) => help.replace(/\b[A-Z]\w*_\w+\b/g, nameOf);
   return {
     type: raw.type,
     version: raw.version,
@@ -44,7 +48,8 @@ export function translate(raw: Raw, texts: ContractTexts | undefined): Plugin {
     effect: (onUpdate) => texts?.effects[onUpdate] ?? onUpdate,
     parameters: raw.parameters.map((p) => {
       const found = texts?.parameters[raw.type]?.[p.name];
-      return found ? { ...p, label: found.label, help: found.help, rule: (p.rule && found.rule) ?? p.rule } : p;
+      const rule = (p.rule && found?.rule) ?? p.rule;
+      return { ...p, label: found?.label ?? p.label, help: named(found?.help ?? p.help), rule };
     }),
   };
 }
@@ -55,12 +60,19 @@ async function loadTexts(language: Language): Promise<ContractTexts | null> {
 
 /** The plugins of the hub; undefined while they are being asked for. */
 export function usePlugins(): { plugins: Plugin[] | undefined; error: ApiError | null; retry: () => void } {
-  const { language } = useText();
+  const text = useText();
+  const { language } = text;
   const asked = useAsk(PluginsDocument, {});
-  const texts = useQuery({ queryKey: ["contract", language], queryFn: () => loadTexts(language), staleTime: Number.POSITIVE_INFINITY });
-  const ready = asked.data && texts.data !== undefined;
+  const texts = useQuery({
+    queryKey: ["contract", language],
+    queryFn: () => loadTexts(language),
+    staleTime: Number.POSITIVE_INFINITY,
+    // Forms stay while another language is brought, and when it cannot be: what was entered is not taken away.
+    placeholderData: keepPreviousData,
+  });
+  const ready = asked.data && (texts.data !== undefined || texts.isError);
   return {
-    plugins: ready ? asked.data.plugins.map((p) => translate(p, texts.data ?? undefined)) : undefined,
+    plugins: ready ? asked.data.plugins.map((p) => translate(p, texts.data ?? undefined, (v) => quotedName(v, text))) : undefined,
     error: asked.data ? null : asked.error,
     retry: () => void asked.refetch(),
   };
@@ -69,6 +81,12 @@ export function usePlugins(): { plugins: Plugin[] | undefined; error: ApiError |
 /** The name of a value that a parameter can have. Names of protocols, classes and the like are the same everywhere. */
 export function choiceName(value: string, text: Text): string {
   return (text(`choice.${value}` as Key) as string | undefined) ?? value;
+}
+
+/** The name of a value, marked as one where it stands in a sentence. */
+function quotedName(value: string, text: Text): string {
+  const name = choiceName(value, text);
+  return name === value ? value : text("field.quoted", { name });
 }
 
 /** A value of a parameter in words. "": nothing. */

@@ -19,13 +19,13 @@ import {
 } from "../api/generated.ts";
 import { useFlash } from "../app/flash.tsx";
 import { mayAs, useAbout, useAsk, useTell } from "../app/hub.tsx";
-import { relative } from "../format.ts";
 import { type Key, type Text, useText } from "../i18n/text.tsx";
 import { whyNot } from "./actions.ts";
 import { Empty, Failure } from "./failure.tsx";
 import { PlanResult } from "./planned.tsx";
 import { endName } from "./policies.tsx";
-import { useNow } from "./time.tsx";
+import { things } from "./things.ts";
+import { Sentence } from "./time.tsx";
 
 /** Check, Plan and Start of a task, with what the latest check and the latest plan found. */
 export function Examine(props: { taskId: string }) {
@@ -40,7 +40,7 @@ export function Examine(props: { taskId: string }) {
     <SpaceBetween size="l">
       <Begin task={shown} checking={check.data?.check?.state === "RUNNING"} planning={plan.data?.plan?.state === "RUNNING"} />
       <CheckPart asked={check} />
-      <PlanPart asked={plan} />
+      <PlanPart asked={plan} ofImages={shown.type === "ECR"} />
     </SpaceBetween>
   );
 }
@@ -184,9 +184,9 @@ function Verdict(props: { findings: Finding[] }) {
   );
 }
 
-function PlanPart(props: { asked: Answered<PlanQuery> }) {
+function PlanPart(props: { asked: Answered<PlanQuery>; ofImages: boolean }) {
   const text = useText();
-  const { asked } = props;
+  const { asked, ofImages } = props;
   const plan = asked.data?.plan;
   if (asked.error && !asked.data) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
   if (plan?.state === "FAILED") return <Failed header={text("examine.plan")} error={plan.error} />;
@@ -200,19 +200,17 @@ function PlanPart(props: { asked: Answered<PlanQuery> }) {
     >
       {plan?.state === "RUNNING" && (
         <StatusIndicator type="loading">
-          {`${text("examine.running")}: ${text("examine.plan.listed", { count: plan.listed })}`}
+          {`${text("examine.running")}: ${text("examine.plan.listed", { things: things(plan.listed, ofImages, text) })}`}
         </StatusIndicator>
       )}
-      {plan?.result && <PlanResult result={plan.result} />}
+      {plan?.result && <PlanResult result={plan.result} ofImages={ofImages} />}
       {!plan && <Empty title={text("examine.plan.none")} text={text("examine.plan.noneText")} />}
     </Container>
   );
 }
 
 function Asked(props: { at: string }) {
-  const text = useText();
-  const now = useNow();
-  return <>{text("examine.at", { time: relative(props.at, now, text) })}</>;
+  return <Sentence of="examine.at" at={props.at} relative />;
 }
 
 function Failed(props: { header: string; error: string | null }) {

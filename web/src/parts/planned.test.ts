@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { messages as first } from "../i18n/en/index.ts";
 import { more } from "../i18n/en/more.ts";
 import { newText } from "../i18n/text.tsx";
-import { decisionName, total } from "./planned.tsx";
+import { total } from "./planned.tsx";
 
 const text = newText("en", { ...first, ...more });
 
@@ -22,9 +22,3 @@ test.each([
   [[cost(1), cost(null)], "$1.00 + Price not known"],
   [[], "Price not known"],
 ])("the sum of a bill %#", (costs, want) => expect(total(costs, text)).toBe(want));
-
-test("a decision is said with its reason", () => {
-  expect(decisionName("changed:etag", text)).toBe("Changed (etag)");
-  expect(decisionName("new", text)).toBe("New at the source");
-  expect(decisionName("later", text)).toBe("later");
-});

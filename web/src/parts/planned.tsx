@@ -6,7 +6,9 @@ import Table from "@cloudscape-design/components/table";
 import { lazy, Suspense } from "react";
 import type { PlanQuery } from "../api/generated.ts";
 import { bytes, count, duration } from "../format.ts";
-import { type Key, type Text, useText } from "../i18n/text.tsx";
+import { type Text, useText } from "../i18n/text.tsx";
+import { tallyName } from "./names.ts";
+import { things } from "./things.ts";
 
 // The chart weighs more than the page around it.
 const Histogram = lazy(() => import("./histogram.tsx"));
@@ -15,18 +17,21 @@ type Result = NonNullable<NonNullable<PlanQuery["plan"]>["result"]>;
 type Cost = Result["costs"][number];
 type Range = { low: number; high: number };
 
+/** Decisions by which something is copied. */
+const copies: readonly string[] = ["new", "changed"];
+
 /** What a plan found: counts, bytes, sizes, time and costs. */
-export function PlanResult(props: { result: Result }) {
+export function PlanResult(props: { result: Result; ofImages: boolean }) {
   const text = useText();
-  const { result } = props;
+  const { result, ofImages } = props;
   const { language } = text;
-  const copied = result.decisions.filter((d) => d.name === "new" || d.name.startsWith("changed")).reduce((n, d) => n + d.objects, 0);
+  const copied = result.decisions.filter((d) => copies.includes(d.name.split(":")[0] ?? "")).reduce((n, d) => n + d.objects, 0);
   return (
     <SpaceBetween size="l">
       <KeyValuePairs
         columns={4}
         items={[
-          { label: text("examine.plan.copy"), value: text("unit.objects", { count: copied }) },
+          { label: text("examine.plan.copy"), value: things(copied, ofImages, text) },
           { label: text("examine.plan.bytes"), value: bytes(result.bytes, language) },
           { label: text("examine.plan.time"), value: result.duration ? times(result.duration, text) : text("value.none") },
           { label: text("examine.plan.cost"), value: total(result.costs, text) },
@@ -35,12 +40,12 @@ export function PlanResult(props: { result: Result }) {
           { label: text("examine.plan.monthly"), value: total(result.monthlyCosts, text) },
         ]}
       />
-      <Decisions result={result} />
+      <Decisions result={result} ofImages={ofImages} />
       {result.histogram.length > 0 && (
         <div>
           <Box variant="h4">{text("examine.plan.sizes")}</Box>
           <Suspense fallback={text("start.loading")}>
-            <Histogram bars={result.histogram} />
+            <Histogram bars={result.histogram} ofImages={ofImages} />
           </Suspense>
         </div>
       )}
@@ -65,7 +70,7 @@ export function PlanResult(props: { result: Result }) {
   );
 }
 
-function Decisions(props: { result: Result }) {
+function Decisions(props: { result: Result; ofImages: boolean }) {
   const text = useText();
   return (
     <Table
@@ -74,20 +79,17 @@ function Decisions(props: { result: Result }) {
       items={props.result.decisions}
       trackBy="name"
       columnDefinitions={[
-        { id: "kind", header: text("examine.plan.kind"), cell: (d) => decisionName(d.name, text), isRowHeader: true },
-        { id: "objects", header: text("examine.plan.objects"), cell: (d) => count(d.objects, text.language) },
+        { id: "kind", header: text("examine.plan.kind"), cell: (d) => tallyName(d.name, text), isRowHeader: true },
+        {
+          id: "objects",
+          header: text(props.ofImages ? "examine.plan.images" : "examine.plan.objects"),
+          cell: (d) => count(d.objects, text.language),
+        },
         { id: "bytes", header: text("examine.plan.size"), cell: (d) => bytes(d.bytes, text.language) },
       ]}
       ariaLabels={{ tableLabel: text("examine.plan.decisions") }}
     />
   );
-}
-
-/** A decision of the finder in words, with its reason: changed:etag. */
-export function decisionName(name: string, text: Text): string {
-  const [kind = "", reason] = name.split(":");
-  const known = (text(`decision.${kind}` as Key) as string | undefined) ?? kind;
-  return reason ? `${known} (${reason})` : known;
 }
 
 function Largest(props: { result: Result }) {

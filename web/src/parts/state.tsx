@@ -6,12 +6,12 @@ import { useText } from "../i18n/text.tsx";
 type LastRun = NonNullable<EndsFragment["lastRun"]>;
 
 const taskLook: Record<TaskState, StatusIndicatorProps.Type> = {
-  STARTING: "in-progress",
-  IN_PROGRESS: "success",
+  STARTING: "loading",
+  IN_PROGRESS: "in-progress",
   PAUSED: "stopped",
-  UPDATING: "in-progress",
+  UPDATING: "loading",
   DONE: "success",
-  STOPPING: "in-progress",
+  STOPPING: "loading",
   STOPPED: "stopped",
   ERROR: "error",
 };
@@ -35,13 +35,22 @@ const runLook: Record<RunState, StatusIndicatorProps.Type> = {
 /** Where a task is in its life. */
 export function TaskStateBadge(props: { state: TaskState }) {
   const text = useText();
-  return <StatusIndicator type={taskLook[props.state]}>{text(`state.${props.state}`)}</StatusIndicator>;
+  // A task that goes on making its runs is well, and not over as one that is done is.
+  const color = props.state === "IN_PROGRESS" ? "blue" : undefined;
+  return (
+    <StatusIndicator type={taskLook[props.state]} colorOverride={color}>
+      {text(`state.${props.state}`)}
+    </StatusIndicator>
+  );
 }
 
-/** How a task is doing. */
-export function HealthBadge(props: { health: Health }) {
+/** How a task is doing. Of its first run that is not known before the end. */
+export function HealthBadge(props: { task: Pick<EndsFragment, "health" | "lastRun"> }) {
   const text = useText();
-  return <StatusIndicator type={healthLook[props.health]}>{text(`health.${props.health}`)}</StatusIndicator>;
+  const { health, lastRun } = props.task;
+  if (health === "UNKNOWN" && lastRun && isRunning(lastRun))
+    return <StatusIndicator type="loading">{text("health.first")}</StatusIndicator>;
+  return <StatusIndicator type={healthLook[health]}>{text(`health.${health}`)}</StatusIndicator>;
 }
 
 /** Where a run is. */

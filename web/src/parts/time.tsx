@@ -1,6 +1,6 @@
 import { useEffect, useState } from "react";
 import { localTime, relative, utcTime } from "../format.ts";
-import { useText } from "../i18n/text.tsx";
+import { type Key, useText, type Values } from "../i18n/text.tsx";
 
 /** The time now, which comes again every `seconds`. */
 export function useNow(seconds = 10): Date {
@@ -23,5 +23,19 @@ export function Time(props: { at: string | null | undefined; relative?: boolean 
     <time dateTime={props.at} title={props.relative ? `${local} (${utc})` : utc}>
       {props.relative ? relative(props.at, now, text) : local}
     </time>
+  );
+}
+
+/** A sentence with a time in it, under the name `time`. */
+export function Sentence(props: { of: Key; at: string; values?: Values; relative?: boolean }) {
+  const text = useText();
+  const place = "\u0000";
+  const [before, after] = text(props.of, { ...props.values, time: place }).split(place);
+  return (
+    <>
+      {before}
+      <Time at={props.at} relative={props.relative} />
+      {after}
+    </>
   );
 }

@@ -75,6 +75,7 @@ export const common = {
   "state.ERROR": "Error",
 
   "health.UNKNOWN": "No run yet",
+  "health.first": "First run under way",
   "health.HEALTHY": "Healthy",
   "health.ATTENTION": "Needs attention",
   "health.FAILING": "Last run failed",
@@ -97,6 +98,7 @@ export const common = {
   "metric.failed": "Failed",
 
   "unit.objects": "{count, plural, one {# object} other {# objects}}",
+  "unit.images": "{count, plural, one {# image} other {# images}}",
 
   "action.run": "Run now",
   "action.pause": "Pause",

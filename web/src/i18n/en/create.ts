@@ -37,11 +37,11 @@ export const create = {
   "create.upgrade.text": "The task has {version}. Without this it keeps it.",
 
   "create.source": "Source",
-  "create.source.text": "Where objects are read.",
+  "create.source.text": "The end that is read.",
   "create.destination": "Destination",
-  "create.destination.text": "Where objects are written.",
+  "create.destination.text": "The end that is written.",
   "create.what": "What and how",
-  "create.what.text": "Which objects are transferred, and in which way.",
+  "create.what.text": "What of it is transferred, and in which way.",
   "create.fleet": "Fleet and schedule",
   "create.fleet.text": "When passes are made, and what does the work.",
   "create.schedule": "Schedule",
@@ -49,6 +49,7 @@ export const create = {
   "create.review.text": "All settings, and what has to be allowed at both ends.",
   "create.more": "Additional settings",
 
+  "field.quoted": "“{name}”",
   "field.on": "Yes",
   "field.off": "No",
   "field.none": "Not given",

@@ -35,6 +35,8 @@ export const settings = {
   "settings.defaults.save": "Save",
   "settings.defaults.saved": "The values are saved. Tasks that are there keep theirs.",
   "settings.defaults.notSaved": "The values were not saved",
+  "settings.defaults.unchanged": "Nothing is changed yet.",
+  "settings.defaults.conflict": "Somebody changed these values meanwhile",
   "settings.defaults.by": "Last changed by {name}, {time}",
   "settings.defaults.twice": "Each parameter once",
   "settings.notification": "Notification",

@@ -7,6 +7,7 @@ export const tasks = {
   "tasks.ends.to": "to {destination}",
   "tasks.schedule": "Schedule",
   "tasks.schedule.once": "Once",
+  "tasks.schedule.every": "Every {length}",
   "tasks.schedule.events": "as objects change",
   "tasks.state": "State",
   "tasks.progress": "Current run",

@@ -74,6 +74,7 @@ export const common: Record<keyof typeof english, string> = {
   "state.ERROR": "错误",
 
   "health.UNKNOWN": "尚无运行",
+  "health.first": "首次运行进行中",
   "health.HEALTHY": "健康",
   "health.ATTENTION": "需要关注",
   "health.FAILING": "上次运行失败",
@@ -96,6 +97,7 @@ export const common: Record<keyof typeof english, string> = {
   "metric.failed": "失败",
 
   "unit.objects": "{count, number} 个对象",
+  "unit.images": "{count, number} 个镜像",
 
   "action.run": "立即运行",
   "action.pause": "暂停",

@@ -39,11 +39,11 @@ export const create: Record<keyof typeof english, string> = {
   "create.upgrade.text": "任务现在的版本是 {version}。不选则保持不变。",
 
   "create.source": "源端",
-  "create.source.text": "从哪里读取对象。",
+  "create.source.text": "从哪里读取。",
   "create.destination": "目标端",
-  "create.destination.text": "对象写到哪里。",
+  "create.destination.text": "写到哪里。",
   "create.what": "内容和方式",
-  "create.what.text": "传输哪些对象，以及如何传输。",
+  "create.what.text": "传输其中的什么，以及如何传输。",
   "create.fleet": "机群和计划",
   "create.fleet.text": "何时比对传输，由什么来完成。",
   "create.schedule": "计划",
@@ -51,6 +51,7 @@ export const create: Record<keyof typeof english, string> = {
   "create.review.text": "所有设置，以及两端需要允许的权限。",
   "create.more": "其他设置",
 
+  "field.quoted": "“{name}”",
   "field.on": "是",
   "field.off": "否",
   "field.none": "未设置",

@@ -36,6 +36,8 @@ export const settings: Record<keyof typeof english, string> = {
   "settings.defaults.save": "保存",
   "settings.defaults.saved": "已保存。现有任务保持其值。",
   "settings.defaults.notSaved": "未能保存",
+  "settings.defaults.unchanged": "还没有更改。",
+  "settings.defaults.conflict": "其他人在此期间更改了这些值",
   "settings.defaults.by": "上次由 {name} 更改，{time}",
   "settings.defaults.twice": "每个参数只能出现一次",
   "settings.notification": "通知",

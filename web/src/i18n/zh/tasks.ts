@@ -9,6 +9,7 @@ export const tasks: Record<keyof typeof english, string> = {
   "tasks.ends.to": "到 {destination}",
   "tasks.schedule": "计划",
   "tasks.schedule.once": "一次性",
+  "tasks.schedule.every": "每 {length}",
   "tasks.schedule.events": "随对象变化",
   "tasks.state": "状态",
   "tasks.progress": "当前运行",

@@ -27,14 +27,18 @@ export function CloneTask() {
     gcTime: 0,
   });
   const draft = asked.data?.draft;
+  const name = draft?.name.replace(/ copy$/, "");
   usePage({
-    title: draft ? text("create.cloneTitle", { name: draft.name.replace(/ copy$/, "") }) : text("action.clone"),
+    title: name === undefined ? text("action.clone") : text("create.cloneTitle", { name }),
     help: "create",
     type: "wizard",
-    crumbs: [{ text: text("nav.tasks"), href: "/tasks" }],
+    crumbs: [
+      { text: text("nav.tasks"), href: "/tasks" },
+      { text: name ?? id, href: `/tasks/${id}` },
+    ],
   });
   if (!admin) return <NeedsAdmin />;
-  if (asked.error) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
+  if (asked.error && !draft) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
   if (error) return <Failure error={error} onRetry={retry} />;
   if (!plugins || !draft) return <Waiting />;
   return <NewTask key={id} draft={draftOf(draft)} plugins={plugins} defaultsOf={() => ({})} filled />;

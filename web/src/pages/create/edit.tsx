@@ -33,11 +33,15 @@ export function EditTask() {
   usePage({ title, help: "edit", type: "wizard", crumbs });
   // Counts how often somebody loaded the task anew: each time the wizard begins from the beginning.
   const [loaded, setLoaded] = useState(0);
+  // The task that somebody has begun to edit.
+  const [begun, setBegun] = useState<string>();
   if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
   if (error) return <Failure error={error} onRetry={retry} />;
   if (!plugins || !task) return <Waiting />;
-  const why = loaded === 0 && whyNot("edit", task, role, text);
+  // Editing goes on whatever becomes of the task behind it: what was entered is not taken away, and the hub refuses what it must.
+  const why = begun !== id && whyNot("edit", task, role, text);
   if (why) return <Empty title={title} text={why} action={<Go to={`/tasks/${id}`}>{text("action.view")}</Go>} />;
+  if (begun !== id) setBegun(id);
   const reload = () => void asked.refetch().then(() => setLoaded((n) => n + 1));
   return <Edit key={`${id} ${loaded}`} task={task} plugins={plugins} onReload={reload} />;
 }

@@ -94,13 +94,18 @@ function Labelled(props: Props) {
   );
 }
 
+/** Whether a rule says only how long a text may be: who comes near that is told then. */
+function isLength(p: Parameter): boolean {
+  return p.type === "string" && p.pattern === null && p.maxBytes !== null && /\d/.test(p.rule ?? "") && (p.rule ?? "").includes("UTF-8");
+}
+
 /** What is allowed, the default, and how a value is read. */
 function constraint(props: Props, text: Text): string | undefined {
   const { parameter: p, given = "", fallback } = props;
   const parts: string[] = [];
   // An error says what is allowed by itself.
   if (props.error) return undefined;
-  if (p.rule) parts.push(text("fault.rule", { rule: p.rule }));
+  if (p.rule && !isLength(p)) parts.push(text("fault.rule", { rule: p.rule }));
   else if (p.type === "integer" || p.type === "percent") parts.push(text("fault.between", { min: p.min ?? 0, max: p.max ?? 0 }));
   if (fallback !== "" && p.type !== "choice") parts.push(text("create.default", { value: valueText(p, fallback, text) }));
   const read = p.type === "size" ? parseSize(given) : p.type === "rate" ? parseRate(given) : undefined;
@@ -115,7 +120,7 @@ function Control(props: Props) {
   const { parameter: p, fallback, onChange } = props;
   const value = props.given ?? fallback;
   const kind = pickerOf(p.name);
-  if (kind === "subnets") return <ListPicker kind={kind} value={value} vpc={props.vpc} onChange={onChange} />;
+  if (kind && p.type === "list") return <ListPicker kind={kind} value={value} vpc={props.vpc} onChange={onChange} />;
   if (kind) return <Picker kind={kind} value={value} placeholder={fallback} vpc={props.vpc} onChange={onChange} />;
   switch (p.type) {
     case "choice":

@@ -11,7 +11,9 @@ export function UnsavedGuard(props: { dirty: boolean; saved: RefObject<boolean> 
   const text = useText();
   const { dirty, saved } = props;
   const blocker = useBlocker(
-    ({ currentLocation, nextLocation }) => dirty && !saved.current && currentLocation.pathname !== nextLocation.pathname,
+    ({ currentLocation: now, nextLocation: next }) =>
+      // The type of a new task is in the search: another one is another form.
+      dirty && !saved.current && now.pathname + now.search !== next.pathname + next.search,
   );
   useEffect(() => {
     if (!dirty) return undefined;

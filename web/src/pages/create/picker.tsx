@@ -32,10 +32,10 @@ type Kind = "buckets" | "secrets" | "kmsKeys" | "vpcs" | "subnets" | "regions";
 /** What the hub can list for a parameter; undefined: it is typed. */
 export function pickerOf(name: string): Kind | undefined {
   if (/Bucket$/.test(name)) return "buckets";
-  if (/Credentials$/.test(name)) return "secrets";
+  if (/Credentials?$/.test(name)) return "secrets";
   if (/KmsKeyId$/.test(name)) return "kmsKeys";
   if (/VpcId$/.test(name)) return "vpcs";
-  if (/Subnets$/.test(name)) return "subnets";
+  if (/Subnets$|Subnet[A-Z]$/.test(name)) return "subnets";
   if (/Region$/.test(name)) return "regions";
   return undefined;
 }

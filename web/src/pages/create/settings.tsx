@@ -7,9 +7,10 @@ import { useAbout } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import type { Plugin } from "../../parts/contracts.ts";
 import { ParameterField } from "./field.tsx";
+import { pickerOf } from "./picker.tsx";
 import { isNeeded } from "./rules.ts";
 import { type Section, type Step, sections } from "./steps.ts";
-import { complete, defaultOf, isChanged, type Parameter, type Values } from "./values.ts";
+import { type Contract, complete, defaultOf, isChanged, type Parameter, type Values } from "./values.ts";
 
 interface Props {
   step: Step;
@@ -70,6 +71,12 @@ function More(props: Props & { section: Section }) {
   );
 }
 
+/** The VPC that was chosen: plugins call it differently. */
+export function vpcOf(plugin: Contract, given: Values): string {
+  const vpc = plugin.parameters.find((p) => pickerOf(p.name) === "vpcs");
+  return (vpc && complete(plugin, given)[vpc.name]) ?? "";
+}
+
 function Field(props: Props & { parameter: Parameter }) {
   const { parameter: p, plugin, given } = props;
   return (
@@ -81,7 +88,7 @@ function Field(props: Props & { parameter: Parameter }) {
         error={props.errorOf(p.name)}
         needed={p.required || isNeeded(plugin.type, p.name, given)}
         frozen={props.frozen && p.fixed}
-        vpc={complete(plugin, given).ec2VpcId ?? ""}
+        vpc={vpcOf(plugin, given)}
         onChange={(value) => props.onChange(p.name, value)}
       />
     </div>

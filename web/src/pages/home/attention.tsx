@@ -6,6 +6,7 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { EndsFragment } from "../../api/generated.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
 import { Go } from "../../parts/go.tsx";
+import { things } from "../../parts/things.ts";
 import { Time } from "../../parts/time.tsx";
 
 /** Why a person should look at a task, in a line. */
@@ -13,8 +14,10 @@ export function whyLook(task: EndsFragment, text: Text): string {
   const { lastRun, agreement } = task;
   if (task.state === "ERROR" && task.reason) return task.reason;
   if (task.health === "FAILING" && lastRun?.error) return text("home.attention.why.failing", { error: lastRun.error });
-  if (lastRun && lastRun.failed > 0) return text("home.attention.why.failed", { count: lastRun.failed });
-  if (agreement && agreement.behind > 0) return text("home.attention.why.behind", { count: agreement.behind });
+  if (lastRun && lastRun.failed > 0)
+    return text("home.attention.why.failed", { things: things(lastRun.failed, task.type === "ECR", text) });
+  if (agreement && agreement.behind > 0)
+    return text("home.attention.why.behind", { things: things(agreement.behind, task.type === "ECR", text) });
   return task.reason ?? text("home.attention.why.look");
 }
 

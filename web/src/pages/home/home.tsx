@@ -8,7 +8,7 @@ import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { lazy, Suspense } from "react";
 import { useNavigate } from "react-router";
-import { PluginsDocument, type PluginsQuery, SummaryDocument, type SummaryQuery } from "../../api/generated.ts";
+import { PluginsDocument, SummaryDocument, type SummaryQuery } from "../../api/generated.ts";
 import { mayAs, useAbout, useAsk } from "../../app/hub.tsx";
 import { usePage } from "../../app/page.tsx";
 import { count } from "../../format.ts";
@@ -27,7 +27,6 @@ export function Home() {
   const text = useText();
   usePage({ title: text("home.title"), help: "home", type: "dashboard" });
   const summary = useAsk(SummaryDocument, {}, { every: 10 });
-  const plugins = useAsk(PluginsDocument, {});
   if (summary.error && !summary.data) return <Failure error={summary.error} onRetry={() => void summary.refetch()} />;
   return (
     <ContentLayout
@@ -40,7 +39,7 @@ export function Home() {
       <SpaceBetween size="l">
         <Grid gridDefinition={[{ colspan: { default: 12, xs: 7 } }, { colspan: { default: 12, xs: 5 } }]}>
           <States states={summary.data?.summary.states} />
-          <Begin plugins={plugins.data?.plugins} />
+          <Begin />
         </Grid>
         <AttentionList tasks={summary.data?.summary.attention} />
         <Suspense fallback={<Container header={<Header>{text("home.bytes")}</Header>}>{text("start.loading")}</Container>}>
@@ -89,15 +88,19 @@ const described: Record<string, { name: Key; about: Key }> = {
   ECR: { name: "home.start.ECR", about: "home.start.ECR.text" },
 };
 
-function Begin(props: { plugins: PluginsQuery["plugins"] | undefined }) {
+function Begin() {
   const text = useText();
+  const asked = useAsk(PluginsDocument, {});
+  const plugins = asked.data?.plugins;
   const about = useAbout();
   const navigate = useNavigate();
   const admin = mayAs(about.caller.role, "admin");
   return (
     <Container fitHeight header={<Header>{text("home.start")}</Header>}>
       <SpaceBetween size="s">
-        {(props.plugins ?? []).map((plugin) => {
+        {!plugins && !asked.error && text("start.loading")}
+        {!plugins && asked.error && <Failure error={asked.error} onRetry={() => void asked.refetch()} />}
+        {plugins?.map((plugin, i) => {
           const known = described[plugin.type];
           const name = known ? text(known.name) : plugin.type;
           return (
@@ -106,7 +109,7 @@ function Begin(props: { plugins: PluginsQuery["plugins"] | undefined }) {
                 {known ? text(known.about) : plugin.description}
               </Box>
               <Button
-                variant="primary"
+                variant={i === 0 ? "primary" : "normal"}
                 disabled={!admin}
                 disabledReason={text("action.needs", {
                   role: text("role.admin"),

@@ -7,10 +7,12 @@ import SegmentedControl from "@cloudscape-design/components/segmented-control";
 import { useMemo, useState } from "react";
 import { HubMetricsDocument, type HubMetricsQuery, type MetricSet } from "../../api/generated.ts";
 import { useAsk } from "../../app/hub.tsx";
-import { bytes, count, short } from "../../format.ts";
-import { useText } from "../../i18n/text.tsx";
+import { bytes, count } from "../../format.ts";
+import { type Language, useText } from "../../i18n/text.tsx";
+import { byteScale, countScale, type Scale } from "../../parts/axis.ts";
 import { Failure } from "../../parts/failure.tsx";
 import { seriesName } from "../../parts/series.ts";
+import { useNow } from "../../parts/time.tsx";
 
 /** Seconds of a range, and of each of its bars. */
 const ranges = { day: { all: 24 * 3600, bar: 3600 }, week: { all: 7 * 24 * 3600, bar: 6 * 3600 } };
@@ -30,8 +32,15 @@ export default function Moved() {
   );
   return (
     <Grid gridDefinition={[{ colspan: { default: 12, xs: 6 } }, { colspan: { default: 12, xs: 6 } }]}>
-      <Chart set="THROUGHPUT" title={text("home.bytes")} range={range} format={(n) => bytes(n, text.language)} actions={choice} />
-      <Chart set="OBJECTS" title={text("home.objects")} range={range} format={(n) => short(n, text.language)} whole />
+      <Chart
+        set="THROUGHPUT"
+        title={text("home.bytes")}
+        range={range}
+        format={(n) => bytes(n, text.language)}
+        scale={byteScale}
+        actions={choice}
+      />
+      <Chart set="OBJECTS" title={text("home.objects")} range={range} format={(n) => count(n, text.language)} scale={countScale} />
     </Grid>
   );
 }
@@ -41,8 +50,7 @@ interface ChartProps {
   title: string;
   range: RangeName;
   format: (n: number) => string;
-  /** The total is written with all its digits. */
-  whole?: boolean;
+  scale: (highest: number, language: Language) => Scale;
   actions?: React.ReactNode;
 }
 
@@ -50,18 +58,18 @@ function Chart(props: ChartProps) {
   const text = useText();
   const { all, bar } = ranges[props.range];
   const window = useWindow(all, bar);
-  const asked = useAsk(HubMetricsDocument, { set: props.set, ...window }, { keep: true });
+  const asked = useAsk(HubMetricsDocument, { set: props.set, ...window }, { every: 60, keep: true });
   const series = asked.data?.hubMetrics ?? [];
   // Failed objects were not moved; a task that tries one again and again counts it each time.
   const moved = series.filter((s) => s.name !== "failed").flatMap((s) => s.points);
   const total = moved.reduce((sum, p) => sum + p.value, 0);
   const nothing = asked.data && series.every((s) => s.points.every((p) => p.value === 0));
-  const title = props.whole ? count(total, text.language) : props.format(total);
+  const scale = props.scale(highest(series, window, bar), text.language);
   return (
     <Container
       fitHeight
       header={
-        <Header actions={props.actions} description={asked.data && text("home.total", { total: title })}>
+        <Header actions={props.actions} description={asked.data && text("home.total", { total: props.format(total) })}>
           {props.title}
         </Header>
       }
@@ -74,12 +82,12 @@ function Chart(props: ChartProps) {
           series={(nothing ? [] : series).map((s) => ({
             title: seriesName(s.name, text),
             type: "bar",
-            data: bars(s.points, window, bar),
-            valueFormatter: props.format,
+            data: bars(s.points, window, bar).map(({ x, y }) => ({ x, y: y / scale.factor })),
+            valueFormatter: (n: number) => props.format(n * scale.factor),
           }))}
-          yDomain={[0, Math.max(1, highest(series, window, bar) * 1.1)]}
+          yDomain={[0, scale.top]}
           xScaleType="categorical"
-          i18nStrings={{ xTickFormatter: (at) => tick(at, props.range, text.language), yTickFormatter: props.format }}
+          i18nStrings={{ xTickFormatter: (at) => tick(at, props.range, text.language), yTickFormatter: scale.tick }}
           statusType={asked.data ? "finished" : "loading"}
           empty={<Box textAlign="center">{text("home.chart.none")}</Box>}
           ariaLabel={props.title}
@@ -100,7 +108,7 @@ interface Window {
 
 /** The last so many seconds, in whole bars, moving on with each. */
 function useWindow(seconds: number, bar: number): Window {
-  const last = Math.floor(Date.now() / 1000 / bar);
+  const last = Math.floor(useNow(30).getTime() / 1000 / bar);
   return useMemo(() => {
     const to = (last + 1) * bar;
     return { from: new Date((to - seconds) * 1000).toISOString(), to: new Date(to * 1000).toISOString() };

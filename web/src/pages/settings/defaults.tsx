@@ -1,3 +1,4 @@
+import Alert from "@cloudscape-design/components/alert";
 import AttributeEditor from "@cloudscape-design/components/attribute-editor";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
@@ -8,49 +9,73 @@ import Input from "@cloudscape-design/components/input";
 import Select from "@cloudscape-design/components/select";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import { useState } from "react";
-import { PluginsDocument, type PluginsQuery, SettingsDocument, type SettingsQuery, UpdateSettingsDocument } from "../../api/generated.ts";
+import { SettingsDocument, type SettingsQuery, UpdateSettingsDocument } from "../../api/generated.ts";
 import { useFlash } from "../../app/flash.tsx";
 import { mayAs, useAbout, useAsk, useTell } from "../../app/hub.tsx";
-import { localTime } from "../../format.ts";
 import { useText } from "../../i18n/text.tsx";
+import { type Plugin, usePlugins } from "../../parts/contracts.ts";
 import { explain, Failure } from "../../parts/failure.tsx";
+import { Sentence } from "../../parts/time.tsx";
 
 type Entry = { name: string; value: string };
-type Plugin = PluginsQuery["plugins"][number];
 
 /** Values that forms for new tasks begin with. */
 export function Defaults() {
-  const plugins = useAsk(PluginsDocument, {});
+  const { plugins, error, retry } = usePlugins();
   const settings = useAsk(SettingsDocument, {});
-  const failed = plugins.error ?? settings.error;
-  if (failed) return <Failure error={failed} onRetry={() => void Promise.all([plugins.refetch(), settings.refetch()])} />;
-  if (!plugins.data || !settings.data) return null;
-  // What is typed begins anew when somebody has changed the settings, so that nobody overwrites what he has not seen.
-  return <Editor key={settings.data.settings.revision} plugins={plugins.data.plugins} settings={settings.data.settings} />;
+  if (error) return <Failure error={error} onRetry={retry} />;
+  if (settings.error && !settings.data) return <Failure error={settings.error} onRetry={() => void settings.refetch()} />;
+  if (!plugins || !settings.data) return null;
+  return <Editor plugins={plugins} settings={settings.data.settings} />;
 }
 
-function Editor(props: { plugins: Plugin[]; settings: SettingsQuery["settings"] }) {
+type Settings = SettingsQuery["settings"];
+
+/** The values of each plugin, as the settings have them. */
+function valuesOf(plugins: Plugin[], settings: Settings): Record<string, Entry[]> {
+  return Object.fromEntries(
+    plugins.map((p) => [
+      p.type,
+      (settings.defaults.find((d) => d.type === p.type)?.values ?? []).map(({ name, value }) => ({ name, value })),
+    ]),
+  );
+}
+
+function Editor(props: { plugins: Plugin[]; settings: Settings }) {
   const text = useText();
   const flash = useFlash();
   const { role } = useAbout().caller;
-  const { plugins, settings } = props;
-  const [values, setValues] = useState<Record<string, Entry[]>>(() =>
-    Object.fromEntries(plugins.map((p) => [p.type, settings.defaults.find((d) => d.type === p.type)?.values ?? []])),
-  );
+  const { plugins } = props;
+  // The settings that the person has seen, and what he makes of them.
+  const [settings, setSettings] = useState(props.settings);
+  const [values, setValues] = useState(() => valuesOf(plugins, settings));
+  const take = (next: Settings) => {
+    setSettings(next);
+    setValues(valuesOf(plugins, next));
+  };
+  const dirty = JSON.stringify(values) !== JSON.stringify(valuesOf(plugins, settings));
+  const newer = props.settings.revision > settings.revision;
+  // Others may change them meanwhile: nothing that was typed is thrown away, and nobody overwrites what he has not seen.
+  if (newer && !dirty) take(props.settings);
   const tell = useTell(UpdateSettingsDocument);
   const may = mayAs(role, "admin");
+  const why = may
+    ? text("settings.defaults.unchanged")
+    : text("action.needs", { role: text("role.admin"), have: role ? text(`role.${role}`) : text("menu.noRole") });
   const save = () =>
     tell.mutate(
       { input: { revision: settings.revision, defaults: plugins.map((p) => ({ type: p.type, values: values[p.type] ?? [] })) } },
       {
-        onSuccess: () => flash.success(text("settings.defaults.saved")),
+        onSuccess: (answer) => {
+          take(answer.settings);
+          flash.success(text("settings.defaults.saved"));
+        },
         onError: (error) => flash.failure(text("settings.defaults.notSaved"), error),
       },
     );
-  const changedBy =
-    settings.updatedBy && settings.updatedAt
-      ? text("settings.defaults.by", { name: settings.updatedBy, time: localTime(settings.updatedAt, text.language) })
-      : undefined;
+  const changedBy = settings.updatedBy && settings.updatedAt && (
+    <Sentence of="settings.defaults.by" at={settings.updatedAt} values={{ name: settings.updatedBy }} />
+  );
   return (
     <Container
       header={
@@ -62,12 +87,21 @@ function Editor(props: { plugins: Plugin[]; settings: SettingsQuery["settings"] 
       <Form
         errorText={tell.error ? explain(tell.error, text) : undefined}
         actions={
-          <Button variant="primary" disabled={!may} loading={tell.isPending} onClick={save}>
+          <Button variant="primary" disabled={!may || !dirty} disabledReason={why} loading={tell.isPending} onClick={save}>
             {text("settings.defaults.save")}
           </Button>
         }
       >
         <SpaceBetween size="l">
+          {newer && dirty && (
+            <Alert
+              type="warning"
+              header={text("settings.defaults.conflict")}
+              action={<Button onClick={() => take(props.settings)}>{text("create.reload")}</Button>}
+            >
+              {text("create.conflictText")}
+            </Alert>
+          )}
           {plugins.map((p) => (
             <OfPlugin
               key={p.type}

@@ -8,8 +8,8 @@ import { useText } from "../../i18n/text.tsx";
 import { type Plugin, usePlugins } from "../../parts/contracts.ts";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { More } from "../../parts/more.tsx";
+import { changeName, deedName } from "../../parts/names.ts";
 import { Time } from "../../parts/time.tsx";
-import { changeName, deedName } from "./names.ts";
 import { everyOfLists } from "./polling.ts";
 import type { TabProps } from "./task.tsx";
 

@@ -53,10 +53,17 @@ export async function allLines(
   }
 }
 
+/** What a log said while it was followed, and since when that is. */
+export interface Followed {
+  lines: readonly LogLine[];
+  error: ApiError | undefined;
+  since: string;
+}
+
 /** What a log says from now on, and in the five minutes before; undefined while it is not followed. */
-export function useFollow(on: boolean, choice: LogChoice): { lines: readonly LogLine[]; error: ApiError | undefined } | undefined {
+export function useFollow(on: boolean, choice: LogChoice): Followed | undefined {
   const { client } = useHub();
-  const [found, setFound] = useState<{ lines: readonly LogLine[]; error: ApiError | undefined }>();
+  const [found, setFound] = useState<Followed>();
   const { id, source, stream, query } = choice;
   useEffect(() => {
     setFound(undefined);
@@ -65,6 +72,7 @@ export function useFollow(on: boolean, choice: LogChoice): { lines: readonly Log
     let timer = 0;
     let wanted = true;
     const start = Date.now() - begin;
+    const since = new Date(start).toISOString();
     const look = async () => {
       let error: ApiError | undefined;
       // Nobody looks at a page that is hidden.
@@ -76,7 +84,7 @@ export function useFollow(on: boolean, choice: LogChoice): { lines: readonly Log
         } catch (e) {
           error = e instanceof ApiError ? e : new ApiError(String(e), "UNREACHABLE");
         }
-        if (wanted) setFound({ lines, error });
+        if (wanted) setFound({ lines, error, since });
       }
       if (wanted) timer = window.setTimeout(() => void look(), pause);
     };
@@ -86,5 +94,5 @@ export function useFollow(on: boolean, choice: LogChoice): { lines: readonly Log
       window.clearTimeout(timer);
     };
   }, [client, on, id, source, stream, query]);
-  return on ? (found ?? { lines: [], error: undefined }) : undefined;
+  return on ? (found ?? { lines: [], error: undefined, since: new Date(Date.now() - begin).toISOString() }) : undefined;
 }

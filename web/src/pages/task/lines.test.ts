@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { axesOf, perSecond, type Series, topOf } from "./lines.ts";
+import { axesOf, highestOf, perSecond, type Series, valueAt } from "./lines.ts";
 
 function series(name: string, unit: string, ...values: number[]): Series {
   return { name, unit, step: 60, points: values.map((value, i) => ({ at: `2026-01-01T00:0${i}:00Z`, value })) };
@@ -18,8 +18,16 @@ test("bytes of a minute are bytes of a second", () => {
 });
 
 test.each([
-  [[], 1],
-  [[series("a", "Count")], 1],
-  [[series("a", "Count", 0, 0)], 1],
-  [[series("a", "Count", 1, 10), series("b", "Count", 20)], 22],
-])("an axis ends above the highest value (%#)", (all, want) => expect(topOf(all)).toBeCloseTo(want));
+  [[], 0],
+  [[series("a", "Count")], 0],
+  [[series("a", "Count", 1, 10), series("b", "Count", 20)], 20],
+])("the highest value of lines (%#)", (all, want) => expect(highestOf(all)).toBe(want));
+
+test("at an instant a line has what was measured in the step around it", () => {
+  const at = (time: string) => valueAt(series("a", "Count", 5, 7), Date.parse(time));
+  expect(at("2026-01-01T00:00:00Z")).toBe(5);
+  expect(at("2026-01-01T00:00:59Z")).toBe(5);
+  expect(at("2026-01-01T00:01:30Z")).toBe(7);
+  expect(at("2026-01-01T00:02:00Z")).toBeUndefined();
+  expect(at("2025-12-31T23:59:59Z")).toBeUndefined();
+});

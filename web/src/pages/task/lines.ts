@@ -25,8 +25,16 @@ export function perSecond(all: readonly Series[]): Series[] {
   return all.map((s) => ({ ...s, points: s.points.map((p) => ({ ...p, value: p.value / Math.max(s.step, 1) })) }));
 }
 
-/** The end of an axis: a little above the highest value, and never 0. */
-export function topOf(all: readonly Series[]): number {
-  const highest = all.reduce((most, s) => s.points.reduce((m, p) => Math.max(m, p.value), most), 0);
-  return highest === 0 ? 1 : highest * 1.1;
+/** The highest value of lines. */
+export function highestOf(all: readonly Series[]): number {
+  return all.reduce((most, s) => s.points.reduce((m, p) => Math.max(m, p.value), most), 0);
+}
+
+/** What a line has at an instant: the measurement of the step that the instant is in; undefined: there is none. */
+export function valueAt(series: Series, instant: number): number | undefined {
+  const found = series.points.find((p) => {
+    const begin = Date.parse(p.at);
+    return begin <= instant && instant < begin + Math.max(series.step, 1) * 1000;
+  });
+  return found?.value;
 }

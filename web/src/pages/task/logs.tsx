@@ -10,7 +10,7 @@ import Toggle from "@cloudscape-design/components/toggle";
 import { useMemo, useState } from "react";
 import { type LogSource, LogStreamsDocument, LogsDocument } from "../../api/generated.ts";
 import { useFlash } from "../../app/flash.tsx";
-import { type Growing, useAsk, useAskPages, useHub } from "../../app/hub.tsx";
+import { type Growing, useAskPages, useHub } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import { download } from "../../parts/exports.ts";
 import { Empty, Failure } from "../../parts/failure.tsx";
@@ -64,7 +64,8 @@ export default function Logs(props: TabProps) {
           onRefresh={look}
           lines={found.length}
           name={`${task.name}-${search.source.toLowerCase()}`}
-          choice={{ ...choice, ...span }}
+          // What is followed ends when somebody asks for the file.
+          choice={{ ...choice, ...(followed ? { from: followed.since, to: null } : span) }}
         />
       }
       filter={
@@ -114,7 +115,7 @@ interface LogHeaderProps {
   lines: number;
   /** Of the file that is kept. */
   name: string;
-  choice: LogChoice & Span;
+  choice: LogChoice & { from: string; to: string | null };
 }
 
 function LogHeader(props: LogHeaderProps) {
@@ -154,9 +155,11 @@ function LogHeader(props: LogHeaderProps) {
 function SearchFields(props: { taskId: string; search: Search; onChange: (change: Partial<Search>) => void }) {
   const text = useText();
   const { search, onChange } = props;
-  const streams = useAsk(LogStreamsDocument, { id: props.taskId, source: search.source, first: 50, after: null }, { every: 30 });
+  const streams = useAskPages(LogStreamsDocument, { id: props.taskId, source: search.source, first: 50 }, (a) => a.taskLogStreams, {
+    every: 30,
+  });
   const any = { value: "", label: text("task.logs.anyStream") };
-  const streamOptions = [any, ...(streams.data?.taskLogStreams.nodes ?? []).map((s) => ({ value: s.name, label: s.name }))];
+  const streamOptions = [any, ...streams.nodes.map((s) => ({ value: s.name, label: s.name }))];
   const sourceOptions = sources.map((s) => ({ value: s, label: text(`task.logs.${s}`) }));
   const colspan = { default: 12, xxs: 6, xs: 3 };
   return (
@@ -176,6 +179,12 @@ function SearchFields(props: { taskId: string; search: Search; onChange: (change
           selectedOption={streamOptions.find((o) => o.value === search.stream) ?? { value: search.stream, label: search.stream }}
           options={streamOptions}
           filteringType="auto"
+          // The next page comes when somebody scrolls to the end of this one.
+          statusType={streams.asked.isFetchingNextPage ? "loading" : streams.asked.error ? "error" : streams.more ? "pending" : "finished"}
+          loadingText={text("list.loading")}
+          errorText={text("error.title")}
+          recoveryText={text("error.retry")}
+          onLoadItems={(e) => !e.detail.firstPage && streams.more && streams.loadMore()}
           onChange={(e) => onChange({ stream: e.detail.selectedOption.value ?? "" })}
         />
       </FormField>

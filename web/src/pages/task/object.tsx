@@ -10,9 +10,9 @@ import { bytes, count } from "../../format.ts";
 import { useText } from "../../i18n/text.tsx";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { Go } from "../../parts/go.tsx";
+import { reasonName, statusName } from "../../parts/names.ts";
 import { Time } from "../../parts/time.tsx";
 import { textsOf } from "./classes.ts";
-import { reasonName, statusName } from "./names.ts";
 import type { Retry } from "./retry.ts";
 
 type Record = ObjectRecordQuery["taskObject"];

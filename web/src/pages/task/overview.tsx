@@ -28,7 +28,7 @@ export default function Overview(props: TabProps) {
   const { task } = props;
   return (
     <SpaceBetween size="l">
-      {task.lastRun ? <LatestRun run={task.lastRun} /> : <NoRun />}
+      {task.lastRun ? <LatestRun run={task.lastRun} ofImages={task.type === "ECR"} /> : <NoRun />}
       <Agreement task={task} />
       {task.lastRun && <Decisions task={task} />}
     </SpaceBetween>
@@ -44,7 +44,7 @@ function NoRun() {
   );
 }
 
-function LatestRun(props: { run: LastRun }) {
+function LatestRun(props: { run: LastRun; ofImages: boolean }) {
   const text = useText();
   const { run } = props;
   const rate = useRate(run);
@@ -73,13 +73,13 @@ function LatestRun(props: { run: LastRun }) {
             description={share === undefined ? text("task.run.leftUnknown") : leftOf(rate, text)}
           />
         )}
-        <KeyValuePairs columns={4} minColumnWidth={150} items={counters(run, running ? rate : undefined, text)} />
+        <KeyValuePairs columns={4} minColumnWidth={150} items={counters(run, props.ofImages, running ? rate : undefined, text)} />
       </SpaceBetween>
     </Container>
   );
 }
 
-function counters(run: LastRun, rate: Rate | undefined, text: Text) {
+function counters(run: LastRun, ofImages: boolean, rate: Rate | undefined, text: Text) {
   const { language } = text;
   const items = [
     { label: text("task.run.started"), value: <Time at={run.started} /> },
@@ -88,7 +88,10 @@ function counters(run: LastRun, rate: Rate | undefined, text: Text) {
       : {
           label: text("task.run.rate"),
           value: rate
-            ? text("task.run.rateOf", { objects: short(rate.objects, language), bytes: bytes(rate.bytes, language) })
+            ? text(ofImages ? "task.run.rateOfImages" : "task.run.rateOf", {
+                objects: short(rate.objects, language),
+                bytes: bytes(rate.bytes, language),
+              })
             : text("value.none"),
         },
     { label: text("task.run.why"), value: triggerName(run.trigger, text) },
@@ -139,7 +142,7 @@ function Phases(props: { state: RunState }) {
 function lookOf(state: RunState, now: number, i: number): StatusIndicatorProps.Type {
   if (state === "DONE") return "success";
   if (state === "FAILED" || state === "SKIPPED") return "stopped";
-  if (i === now) return "in-progress";
+  if (i === now) return "loading";
   return i < now ? "success" : "pending";
 }
 
@@ -174,7 +177,10 @@ function Agreement(props: { task: WholeTask }) {
                 </>
               ),
             },
-            { label: text("task.agreement.count"), value: count(agreement.behind, text.language) },
+            {
+              label: text(props.task.type === "ECR" ? "task.agreement.countImages" : "task.agreement.count"),
+              value: count(agreement.behind, text.language),
+            },
             { label: text("task.agreement.reasons"), value: count(agreement.named, text.language) },
           ]}
         />
@@ -204,10 +210,10 @@ function Decisions(props: { task: WholeTask }) {
           </Header>
         }
       >
-        <Tallies title={text("task.decisions.name")} all={run.decisions} />
+        <Tallies title={text("task.decisions.name")} all={run.decisions} ofImages={props.task.type === "ECR"} />
       </Container>
       <Container fitHeight header={<Header variant="h2">{text("task.decisions.outcomes")}</Header>}>
-        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} />
+        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} ofImages={props.task.type === "ECR"} />
       </Container>
     </ColumnLayout>
   );

@@ -5,12 +5,12 @@ import Header from "@cloudscape-design/components/header";
 import Link from "@cloudscape-design/components/link";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import Table from "@cloudscape-design/components/table";
-import { RunsDocument } from "../../api/generated.ts";
-import { useAsk } from "../../app/hub.tsx";
 import { bytes, count } from "../../format.ts";
 import { type Key, useText } from "../../i18n/text.tsx";
+import { reasonName } from "../../parts/names.ts";
+import { things } from "../../parts/things.ts";
 import { textsOf } from "./classes.ts";
-import { reasonName } from "./names.ts";
+import { type FailedClass, useFailed } from "./failed.ts";
 import type { Retry } from "./retry.ts";
 import { skipsOf } from "./skips.ts";
 import type { WholeTask } from "./task.tsx";
@@ -24,40 +24,45 @@ interface Props {
   onChoose: (errorClass: string) => void;
 }
 
-/** Why objects failed or were left out in the latest run. */
+/** Why objects failed, and why the latest pass left some out. */
 export function Reasons(props: Props) {
-  const asked = useAsk(RunsDocument, { id: props.task.id, first: 1, after: null }, { every: props.every, keep: true });
-  const run = asked.data?.taskRuns.nodes[0];
-  if (!run) return null;
-  const failed = run.errors.filter((e) => e.count > 0);
-  const skipped = skipsOf(run);
+  const failed = useFailed(props.task, props.every);
+  if (!failed) return null;
+  // A retry leaves nothing out: it takes up what failed only.
+  const pass = failed.runs.find((r) => r.trigger !== "retry");
+  const skipped = pass ? skipsOf(pass) : [];
   return (
     <>
-      {failed.length > 0 && (
-        <Failed title={props.title} ofImages={props.task.type === "ECR"} errors={failed} retry={props.retry} onChoose={props.onChoose} />
+      {failed.classes.length > 0 && (
+        <Failed
+          title={props.title}
+          ofImages={props.task.type === "ECR"}
+          errors={failed.classes}
+          retry={props.retry}
+          onChoose={props.onChoose}
+        />
       )}
-      {skipped.length > 0 && <Skipped skips={skipped} />}
+      {skipped.length > 0 && <Skipped skips={skipped} ofImages={props.task.type === "ECR"} />}
     </>
   );
 }
 
 /** Each class of failures: how many there are, what it means, what to do about it, and the retry of all of them. */
-function Failed(props: {
-  title: string;
-  ofImages: boolean;
-  errors: { name: string; count: number }[];
-  retry: Retry;
-  onChoose: (errorClass: string) => void;
-}) {
+function Failed(props: { title: string; ofImages: boolean; errors: FailedClass[]; retry: Retry; onChoose: (errorClass: string) => void }) {
   const text = useText();
-  const { retry } = props;
+  const { retry, ofImages } = props;
+  const countOf = (e: FailedClass) => {
+    const said = things(e.count, ofImages, text);
+    return e.more ? text("task.objects.atLeast", { count: said }) : said;
+  };
   return (
     <Cards
       header={<Header variant="h2">{props.title}</Header>}
       ariaLabels={{ selectionGroupLabel: props.title, itemSelectionLabel: (_, e) => e.name }}
       items={props.errors}
       trackBy="name"
-      cardsPerRow={[{ cards: 1 }, { minWidth: 700, cards: 2 }]}
+      // One alone takes all of the row.
+      cardsPerRow={props.errors.length === 1 ? [{ cards: 1 }] : [{ cards: 1 }, { minWidth: 700, cards: 2 }]}
       cardDefinition={{
         header: (e) => (
           <Link fontSize="heading-m" onFollow={() => props.onChoose(e.name)}>
@@ -69,9 +74,9 @@ function Failed(props: {
             id: "class",
             content: (e) => (
               <SpaceBetween size="xs">
-                <Box variant="strong">{text("task.objects.count", { count: e.count })}</Box>
-                <div>{text(textsOf(e.name, props.ofImages).means)}</div>
-                <Box color="text-body-secondary">{text("error.next", { next: text(textsOf(e.name, props.ofImages).fix) })}</Box>
+                <Box variant="strong">{countOf(e)}</Box>
+                <div>{text(textsOf(e.name, ofImages).means)}</div>
+                <Box color="text-body-secondary">{text("error.next", { next: text(textsOf(e.name, ofImages).fix) })}</Box>
                 <Button
                   disabled={retry.why !== undefined}
                   disabledReason={retry.why}
@@ -91,7 +96,7 @@ function Failed(props: {
 }
 
 /** What was left out, with why; the objects themselves are named in the run's report. */
-function Skipped(props: { skips: ReturnType<typeof skipsOf> }) {
+function Skipped(props: { skips: ReturnType<typeof skipsOf>; ofImages: boolean }) {
   const text = useText();
   return (
     <Table
@@ -111,7 +116,11 @@ function Skipped(props: { skips: ReturnType<typeof skipsOf> }) {
           cell: (s) => reasonName(s.reason, text) || text("tally.SKIPPED"),
           isRowHeader: true,
         },
-        { id: "objects", header: text("task.decisions.objects"), cell: (s) => count(s.objects, text.language) },
+        {
+          id: "objects",
+          header: text(props.ofImages ? "task.decisions.images" : "task.decisions.objects"),
+          cell: (s) => count(s.objects, text.language),
+        },
         { id: "bytes", header: text("task.decisions.bytes"), cell: (s) => bytes(s.bytes, text.language) },
         {
           id: "means",

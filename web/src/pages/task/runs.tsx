@@ -7,15 +7,16 @@ import Table from "@cloudscape-design/components/table";
 import { RunDocument, type RunPartsFragment, RunsDocument } from "../../api/generated.ts";
 import { useAsk, useAskPages } from "../../app/hub.tsx";
 import { useSplitPanel } from "../../app/page.tsx";
-import { bytes, count, duration, localTime } from "../../format.ts";
+import { bytes, count, duration, localTime, utcTime } from "../../format.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
 import { Code } from "../../parts/code.tsx";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { Go } from "../../parts/go.tsx";
 import { More } from "../../parts/more.tsx";
+import { tallyName } from "../../parts/names.ts";
 import { RunStateBadge } from "../../parts/state.tsx";
+import { things } from "../../parts/things.ts";
 import { Time } from "../../parts/time.tsx";
-import { tallyName } from "./names.ts";
 import { everyOfLists } from "./polling.ts";
 import { useAddress } from "./rangepicker.tsx";
 import { Tallies } from "./tallies.tsx";
@@ -108,7 +109,10 @@ function RunPanel(props: { task: WholeTask; run: RunPartsFragment }) {
   const text = useText();
   const { task, run } = props;
   return (
-    <SplitPanel header={text("task.runs.detail", { time: localTime(run.started, text.language) })}>
+    <SplitPanel
+      header={text("task.runs.detail", { time: localTime(run.started, text.language) })}
+      headerDescription={text("time.utc", { time: utcTime(run.started) })}
+    >
       <SpaceBetween size="l">
         {run.error && (
           <Alert type="error" header={text("task.run.error")}>
@@ -119,9 +123,9 @@ function RunPanel(props: { task: WholeTask; run: RunPartsFragment }) {
         {run.report && <Report address={run.report} />}
         {run.errors.length > 0 && <Errors task={task} run={run} />}
         <Header variant="h3">{text("task.decisions")}</Header>
-        <Tallies title={text("task.decisions.name")} all={run.decisions} />
+        <Tallies title={text("task.decisions.name")} all={run.decisions} ofImages={task.type === "ECR"} />
         <Header variant="h3">{text("task.decisions.outcomes")}</Header>
-        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} />
+        <Tallies title={text("task.decisions.outcome")} all={run.outcomes} ofImages={task.type === "ECR"} />
       </SpaceBetween>
     </SplitPanel>
   );
@@ -160,13 +164,20 @@ function Errors(props: { task: WholeTask; run: RunPartsFragment }) {
       <ul>
         {run.errors.map((e) => (
           <li key={e.name}>
-            <Go to={`/tasks/${task.id}/objects?class=${encodeURIComponent(e.name)}`}>{e.name}</Go>
-            {`: ${text("task.objects.count", { count: e.count })}`}
+            <Go to={`/tasks/${task.id}/objects?${task.type === "ECR" ? "status=ERROR" : `class=${encodeURIComponent(e.name)}`}`}>
+              {e.name}
+            </Go>
+            {`: ${things(e.count, task.type === "ECR", text)}`}
           </li>
         ))}
       </ul>
     </div>
   );
+}
+
+/** A word as a POSIX shell takes it, whatever is in it. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Where the report of a run went: a file on one machine, an object in a bucket, with the command that brings it. */
@@ -179,7 +190,7 @@ function Report(props: { address: string }) {
       <Header variant="h3" description={text(inBucket ? "task.runs.report.bucket" : "task.runs.report.file")}>
         {text("task.runs.report")}
       </Header>
-      <Code name={text("task.runs.report")} content={inBucket ? `aws s3 cp '${address}' .` : address} />
+      <Code name={text("task.runs.report")} content={`${inBucket ? `aws s3 cp ${quoted(address)} .` : `cat ${quoted(address)}`}\n`} />
     </div>
   );
 }

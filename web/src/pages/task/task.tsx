@@ -12,15 +12,15 @@ import { useNavigate, useParams } from "react-router";
 import { TaskDocument, type TaskQuery } from "../../api/generated.ts";
 import { useAbout, useAsk } from "../../app/hub.tsx";
 import { usePage } from "../../app/page.tsx";
-import { localTime } from "../../format.ts";
 import { useText } from "../../i18n/text.tsx";
 import { type Action, actions, whyNot } from "../../parts/actions.ts";
+import { Address } from "../../parts/address.tsx";
 import { exportItems, isExport, useExport } from "../../parts/export.ts";
 import { Empty, Failure } from "../../parts/failure.tsx";
 import { InfoLink } from "../../parts/info.tsx";
 import { HealthBadge, TaskStateBadge } from "../../parts/state.tsx";
 import { useTaskActions } from "../../parts/taskactions.tsx";
-import { Time } from "../../parts/time.tsx";
+import { Sentence, Time } from "../../parts/time.tsx";
 import { useUpgrade } from "../../parts/upgrade.tsx";
 import { scheduleOf } from "../tasks/columns.tsx";
 import { everyOf } from "./polling.ts";
@@ -166,7 +166,7 @@ function Notes(props: { task: WholeTask }) {
       {task.upgradeTo && !operation && <Newer task={task} version={task.upgradeTo} />}
       {operation && (
         <Alert type="info">
-          {text(`task.underWay.${operation.kind}`, { name: operation.by, time: localTime(operation.begun, text.language) })}
+          <Sentence of={`task.underWay.${operation.kind}`} at={operation.begun} values={{ name: operation.by }} />
         </Alert>
       )}
     </>
@@ -203,14 +203,14 @@ function Facts(props: { task: WholeTask }) {
         minColumnWidth={180}
         items={[
           { label: text("tasks.state"), value: <TaskStateBadge state={task.state} /> },
-          { label: text("task.health"), value: <HealthBadge health={task.health} /> },
+          { label: text("task.health"), value: <HealthBadge task={task} /> },
           { label: text("tasks.schedule"), value: scheduleOf(task, text) },
           { label: text("tasks.nextRun"), value: <Time at={task.nextRun} /> },
-          { label: text("task.source"), value: task.source },
-          { label: text("task.destination"), value: task.destination },
+          { label: text("task.source"), value: <Address of={task.source} /> },
+          { label: text("task.destination"), value: <Address of={task.destination} /> },
           {
             label: text("task.created"),
-            value: text("task.createdBy", { time: localTime(task.createdAt, text.language), name: task.createdBy }),
+            value: <Sentence of="task.createdBy" at={task.createdAt} values={{ name: task.createdBy }} />,
           },
           {
             label: text("task.version"),

@@ -3,10 +3,12 @@ import SpaceBetween from "@cloudscape-design/components/space-between";
 import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import type { TableProps } from "@cloudscape-design/components/table";
 import type { EndsFragment, SortBy } from "../../api/generated.ts";
-import { count } from "../../format.ts";
+import { count, duration } from "../../format.ts";
 import { type Text, useText } from "../../i18n/text.tsx";
+import { Address } from "../../parts/address.tsx";
 import { Go } from "../../parts/go.tsx";
-import { HealthBadge, isRunning, RunProgress, TaskStateBadge } from "../../parts/state.tsx";
+import { HealthBadge, isRunning, RunProgress, RunStateBadge, TaskStateBadge } from "../../parts/state.tsx";
+import { things } from "../../parts/things.ts";
 import { Time } from "../../parts/time.tsx";
 
 /** Columns by their ids, with those that the API can sort by. */
@@ -18,8 +20,17 @@ export const shownAtFirst = ["name", "type", "ends", "state", "progress", "sched
 /** When passes of a task are made, in words. */
 export function scheduleOf(task: Pick<EndsFragment, "schedule">, text: Text): string {
   const { kind, expression, events } = task.schedule;
-  const when = kind === "ONCE" ? text("tasks.schedule.once") : (expression ?? "");
+  const when = kind === "ONCE" ? text("tasks.schedule.once") : expressionOf(expression ?? "", text);
   return events ? `${when}, ${text("tasks.schedule.events")}` : when;
+}
+
+const seconds = { s: 1, m: 60, h: 3600 };
+
+/** An expression of EventBridge is the same everywhere; "every 5s", which only machines have, is said in words. */
+function expressionOf(expression: string, text: Text): string {
+  const every = /^every (\d+)([smh])$/.exec(expression);
+  if (!every) return expression;
+  return text("tasks.schedule.every", { length: duration(Number(every[1]) * seconds[every[2] as keyof typeof seconds], text.language) });
 }
 
 /** The columns of the list of tasks. */
@@ -56,8 +67,12 @@ function Ends(props: { task: EndsFragment }) {
   const text = useText();
   return (
     <>
-      <div>{props.task.source}</div>
-      <Box color="text-body-secondary">{text("tasks.ends.to", { destination: props.task.destination })}</Box>
+      <div>
+        <Address of={props.task.source} />
+      </div>
+      <Box color="text-body-secondary">
+        <Address of={text("tasks.ends.to", { destination: props.task.destination })} />
+      </Box>
     </>
   );
 }
@@ -74,7 +89,7 @@ function State(props: { task: EndsFragment }) {
           {task.reason}
         </Box>
       )}
-      {more && <HealthBadge health={task.health} />}
+      {more && <HealthBadge task={task} />}
     </SpaceBetween>
   );
 }
@@ -83,7 +98,14 @@ function LastRun(props: { task: EndsFragment }) {
   const text = useText();
   const run = props.task.lastRun;
   if (!run) return <>{text("value.none")}</>;
-  return <Time at={run.finished ?? run.started} relative />;
+  return (
+    <SpaceBetween size="xxxs">
+      <RunStateBadge state={run.state} />
+      <Box color="text-body-secondary" fontSize="body-s">
+        <Time at={run.finished ?? run.started} relative />
+      </Box>
+    </SpaceBetween>
+  );
 }
 
 /** How many objects differed when both ends were last compared. */
@@ -92,7 +114,7 @@ function Behind(props: { task: EndsFragment }) {
   const { agreement } = props.task;
   if (!agreement) return <>{text("tasks.behind.unknown")}</>;
   if (agreement.behind === 0) return <StatusIndicator type="success">{text("tasks.behind.none")}</StatusIndicator>;
-  return <StatusIndicator type="warning">{text("unit.objects", { count: agreement.behind })}</StatusIndicator>;
+  return <StatusIndicator type="warning">{things(agreement.behind, props.task.type === "ECR", text)}</StatusIndicator>;
 }
 
 /** A number of tasks, in brackets. */

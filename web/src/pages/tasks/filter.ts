@@ -33,9 +33,22 @@ export function fromAddress(search: URLSearchParams): Query {
   return { tokens, operation: "and" };
 }
 
-/** Writes a filter into an address; fromAddress reads it. */
-export function toAddress(query: Query): URLSearchParams {
+/** An order of the list, by a column. */
+export interface Sort {
+  field: string;
+  descending: boolean;
+}
+
+/** Reads an order from an address: sort=name, or sort=-name for the other way round. */
+export function sortOf(search: URLSearchParams): Sort | undefined {
+  const found = /^(-?)(\w+)$/.exec(search.get("sort") ?? "");
+  return found ? { field: found[2] ?? "", descending: found[1] === "-" } : undefined;
+}
+
+/** Writes a filter and an order into an address; fromAddress and sortOf read them. */
+export function toAddress(query: Query, sort?: Sort): URLSearchParams {
   const search = new URLSearchParams();
+  if (sort) search.set("sort", `${sort.descending ? "-" : ""}${sort.field}`);
   for (const token of query.tokens) for (const value of [token.value].flat().map(String)) search.append(token.propertyKey ?? "text", value);
   return search;
 }

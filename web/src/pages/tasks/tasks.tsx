@@ -20,7 +20,7 @@ import { InfoLink } from "../../parts/info.tsx";
 import { isBusy } from "../../parts/state.tsx";
 import { useTaskActions } from "../../parts/taskactions.tsx";
 import { columns, counter, shownAtFirst, sortable } from "./columns.tsx";
-import { fromAddress, states, toAddress, toFilter } from "./filter.ts";
+import { fromAddress, type Sort, sortOf, states, toAddress, toFilter } from "./filter.ts";
 
 /** What a person has chosen for the list, kept in the browser. */
 interface Choice {
@@ -50,7 +50,7 @@ export function Tasks() {
   // What was chosen is shown as it is now, and only while it is on the page.
   const selected = list.tasks.filter((t) => chosen.some((c) => c.id === t.id));
   const taskActions = useTaskActions(() => setChosen([]));
-  if (list.error && list.tasks.length === 0) return <Failure error={list.error} onRetry={list.refresh} />;
+  if (list.error && list.tasks.length === 0) return <Failure error={list.error} onRetry={list.again} />;
   return (
     <>
       <Table
@@ -106,18 +106,22 @@ export function Tasks() {
 
 type List = ReturnType<typeof useList>;
 
-/** The page of tasks that is looked at. Filter and order are in the address; a change of either begins at the first page. */
+/** Where somebody is in a list: cursors of the pages that were visited, of which the first has none, and the page. */
+interface Place {
+  /** What the cursors are of: they are of no use for another filter, another order or another size. */
+  of: string;
+  cursors: (string | null)[];
+  page: number;
+}
+
+/** The page of tasks that is looked at. Filter and order are in the address; another address begins at the first page. */
 function useList(size: number) {
   const [search, setSearch] = useSearchParams();
-  const [sort, setSort] = useState<{ field: string; descending: boolean }>();
-  // Cursors of the pages that were visited; the first has none.
-  const [cursors, setCursors] = useState<(string | null)[]>([null]);
-  const [page, setPage] = useState(0);
+  const of = `${size} ${search}`;
+  const [place, setPlace] = useState<Place>({ of, cursors: [null], page: 0 });
+  const { cursors, page } = place.of === of ? place : { cursors: [null], page: 0 };
   const query = fromAddress(search);
-  const begin = () => {
-    setCursors([null]);
-    setPage(0);
-  };
+  const sort = sortOf(search);
   const by = sort && sortable[sort.field];
   const asked = useAsk(
     TasksDocument,
@@ -144,17 +148,20 @@ function useList(size: number) {
     updated: asked.dataUpdatedAt,
     busy: tasks.some(isBusy),
     refresh: () => void asked.refetch(),
-    setPage(next: number) {
-      if (next >= cursors.length && info?.endCursor) setCursors([...cursors, info.endCursor]);
-      setPage(next);
+    /** Begins at the first page: the hub may not know a cursor any more. */
+    again() {
+      if (page === 0) void asked.refetch();
+      else setPlace({ of, cursors: [null], page: 0 });
     },
-    setSort(next: { field: string; descending: boolean }) {
-      setSort(next);
-      begin();
+    setPage(next: number) {
+      const more = next >= cursors.length && info?.endCursor ? [info.endCursor] : [];
+      setPlace({ of, cursors: [...cursors, ...more], page: next });
+    },
+    setSort(next: Sort) {
+      setSearch(toAddress(query, next), { replace: true });
     },
     setQuery(next: PropertyFilterProps.Query) {
-      setSearch(toAddress(next), { replace: true });
-      begin();
+      setSearch(toAddress(next, sort), { replace: true });
     },
   };
 }
@@ -188,7 +195,12 @@ function ListHeader(props: { list: List; selected: EndsFragment[]; busy: boolean
           >
             {text("action.actions")}
           </ButtonDropdown>
-          <Button variant="primary" disabled={!mayAs(role, "admin")} onClick={() => void navigate("/create")}>
+          <Button
+            variant="primary"
+            disabled={!mayAs(role, "admin")}
+            disabledReason={text("action.needs", { role: text("role.admin"), have: role ? text(`role.${role}`) : text("menu.noRole") })}
+            onClick={() => void navigate("/create")}
+          >
             {text("nav.create")}
           </Button>
         </SpaceBetween>
@@ -280,6 +292,7 @@ function ListPreferences(props: { choice: Choice; onChange: (choice: Choice) => 
 function NoTasks(props: { filtered: boolean; onClear: () => void }) {
   const text = useText();
   const navigate = useNavigate();
+  const { role } = useAbout().caller;
   if (props.filtered)
     return (
       <Empty
@@ -292,7 +305,7 @@ function NoTasks(props: { filtered: boolean; onClear: () => void }) {
     <Empty
       title={text("tasks.empty")}
       text={text("tasks.emptyText")}
-      action={<Button onClick={() => void navigate("/create")}>{text("nav.create")}</Button>}
+      action={mayAs(role, "admin") && <Button onClick={() => void navigate("/create")}>{text("nav.create")}</Button>}
     />
   );
 }

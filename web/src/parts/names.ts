@@ -1,6 +1,5 @@
-import type { Key, Text } from "../../i18n/text.tsx";
-import type { Plugin } from "../../parts/contracts.ts";
-import { valueText } from "../../parts/contracts.ts";
+import type { Key, Text } from "../i18n/text.tsx";
+import { type Plugin, valueText } from "./contracts.ts";
 
 /** The text of a key that is put together; undefined: there is none, since the hub knows a word that this console does not. */
 function known(key: string, text: Text): string | undefined {

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import vectors from "../../api/contracts.json";
-import { readContracts } from "../../api/contracts.ts";
-import { messages as english } from "../../i18n/en/index.ts";
-import { more as moreEnglish } from "../../i18n/en/more.ts";
-import { newText } from "../../i18n/text.tsx";
-import { contract } from "../../i18n/zh/contract.ts";
-import { messages as chinese } from "../../i18n/zh/index.ts";
-import { more as moreChinese } from "../../i18n/zh/more.ts";
-import { translate } from "../../parts/contracts.ts";
+import vectors from "../api/contracts.json";
+import { readContracts } from "../api/contracts.ts";
+import { messages as english } from "../i18n/en/index.ts";
+import { more as moreEnglish } from "../i18n/en/more.ts";
+import { newText } from "../i18n/text.tsx";
+import { contract } from "../i18n/zh/contract.ts";
+import { messages as chinese } from "../i18n/zh/index.ts";
+import { more as moreChinese } from "../i18n/zh/more.ts";
+import { translate } from "./contracts.ts";
 import { changeName, deedName, tallyName } from "./names.ts";
 
 const en = newText("en", { ...english, ...moreEnglish });
