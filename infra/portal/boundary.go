@@ -19,7 +19,7 @@ func serviceBoundary() object {
 			"autoscaling:*", "cloudwatch:*", "dynamodb:*", "ec2:*LaunchTemplate*", "ec2:*SecurityGroup*", "ec2:CreateTags", "ec2:DeleteTags", "ec2:Describe*",
 			"ec2:RunInstances", "ecs:*TaskDefinition", "ecs:ListTagsForResource", "ecs:TagResource", "ecs:UntagResource", "events:*", "iam:*", "kms:*", "lambda:*", "logs:*", "s3:GetObject", "sns:*", "sqs:*", "ssm:GetParameters", "states:*",
 		}},
-		object{"Sid": "Buckets", "Effect": "Allow", "Resource": buckets(), "Action": []string{"s3:*Bucket*", "s3:Get*Configuration", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration"}},
+		object{"Sid": "Buckets", "Effect": "Allow", "Resource": buckets(), "Action": []string{"s3:*Bucket*", "s3:Get*Configuration", "s3:PutEncryptionConfiguration", "s3:PutLifecycleConfiguration", "s3:*Resource"}},
 		object{"Sid": "OtherIdentities", "Effect": "Deny", "Action": "iam:*", "NotResource": append(roles(),
 			kit.Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/autoscaling.amazonaws.com/*"))},
 		object{

@@ -81,7 +81,8 @@ func families() []family {
 			"s3:GetAccelerateConfiguration", "s3:GetAnalyticsConfiguration", "s3:GetBucketCORS", "s3:GetBucketLogging", "s3:GetBucketNotification",
 			"s3:GetBucketObjectLockConfiguration", "s3:GetBucketOwnershipControls", "s3:GetBucketPublicAccessBlock", "s3:GetBucketTagging", "s3:GetBucketVersioning",
 			"s3:GetBucketWebsite", "s3:GetEncryptionConfiguration", "s3:GetIntelligentTieringConfiguration", "s3:GetInventoryConfiguration", "s3:GetLifecycleConfiguration",
-			"s3:GetMetricsConfiguration", "s3:GetReplicationConfiguration",
+			"s3:GetMetricsConfiguration", "s3:GetReplicationConfiguration", "s3:GetBucketAcl", "s3:ListBucket",
+			"s3:TagResource", "s3:UntagResource", "s3:ListTagsForResource",
 		}},
 		{"Functions", []*string{here("lambda", "function:"+tasks)}, []string{
 			"lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction", "lambda:GetFunctionConfiguration", "lambda:UpdateFunctionCode",
@@ -94,7 +95,7 @@ func families() []family {
 		}},
 		{"Logs", []*string{here("logs", "log-group:/datatransferhub/"+tasks), here("logs", "log-group:/aws/vendedlogs/states/"+tasks)}, []string{
 			"logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:PutRetentionPolicy", "logs:DeleteRetentionPolicy", "logs:ListTagsForResource", "logs:TagResource", "logs:UntagResource",
-			"logs:DescribeIndexPolicies", "logs:GetDataProtectionPolicy",
+			"logs:DescribeIndexPolicies", "logs:GetDataProtectionPolicy", "logs:TagLogGroup", "logs:UntagLogGroup", "logs:ListTagsLogGroup",
 		}},
 		{"Topics", []*string{here("sns", tasks)}, []string{
 			"sns:CreateTopic", "sns:DeleteTopic", "sns:GetTopicAttributes", "sns:SetTopicAttributes", "sns:Subscribe", "sns:Unsubscribe", "sns:ListSubscriptionsByTopic",
@@ -141,7 +142,9 @@ func unnamedRights() []family {
 	return []family{
 		{sid: "Looks", actions: []string{
 			"ec2:DescribeLaunchTemplates", "ec2:DescribeLaunchTemplateVersions", "ec2:DescribeSecurityGroups", "ec2:DescribeSecurityGroupRules", "ec2:DescribeSubnets",
-			"ec2:DescribeVpcs", "ec2:DescribeInstances", "ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeTags", "autoscaling:DescribeAutoScalingGroups",
+			"ec2:DescribeVpcs", "ec2:DescribeInstances", "ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeTags", "ec2:DescribeAvailabilityZones",
+			"ec2:DescribeAccountAttributes", "ec2:DescribeKeyPairs", "ec2:DescribeNetworkInterfaces", "autoscaling:DescribeAutoScalingInstances", "autoscaling:DescribeWarmPool",
+			"autoscaling:DescribeLoadBalancers", "autoscaling:DescribeLoadBalancerTargetGroups", "autoscaling:DescribeAutoScalingGroups",
 			"autoscaling:DescribePolicies", "autoscaling:DescribeLifecycleHooks", "autoscaling:DescribeScalingActivities", "autoscaling:DescribeInstanceRefreshes",
 			"autoscaling:DescribeTags", "autoscaling:DescribeNotificationConfigurations", "autoscaling:DescribeTrafficSources", "cloudwatch:ListDashboards", "logs:DescribeLogGroups",
 		}},
@@ -159,6 +162,7 @@ func unnamedRights() []family {
 func launchTemplates() []string {
 	return []string{
 		"ec2:CreateLaunchTemplate", "ec2:CreateLaunchTemplateVersion", "ec2:ModifyLaunchTemplate", "ec2:DeleteLaunchTemplate", "ec2:DeleteLaunchTemplateVersions",
+		"ec2:DeleteTags",
 	}
 }
 
@@ -166,14 +170,19 @@ func launchTemplates() []string {
 func securityGroups() []string {
 	return []string{
 		"ec2:DeleteSecurityGroup", "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress",
-		"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:DeleteTags",
+		"ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress", "ec2:UpdateSecurityGroupRuleDescriptionsIngress", "ec2:CreateTags",
+		"ec2:DeleteTags",
 	}
+}
+
+// newKeys are the actions on a key that was just made. On another one they do no harm.
+func newKeys() []string {
+	return []string{"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:EnableKeyRotation"}
 }
 
 // keys are the actions on the KMS keys of tasks' topics.
 func keys() []string {
 	return []string{
-		"kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:ListResourceTags", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:PutKeyPolicy",
-		"kms:EnableKey", "kms:DisableKey", "kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:TagResource", "kms:UntagResource",
+		"kms:DisableKeyRotation", "kms:PutKeyPolicy", "kms:EnableKey", "kms:DisableKey", "kms:UpdateKeyDescription", "kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion", "kms:TagResource", "kms:UntagResource",
 	}
 }

@@ -24,6 +24,8 @@ func (b *builder) serviceRights() []kit.Statement {
 	all = append(all, networkRights()...)
 	return append(all,
 		kit.Statement{Sid: "MakeKeys", Actions: []string{"kms:CreateKey", "kms:TagResource"}, Resources: everything(), Conditions: ofTask("RequestTag")},
+		// It takes minutes until the tag of a new key counts: https://docs.aws.amazon.com/kms/latest/developerguide/abac.html
+		kit.Statement{Sid: "NewKeys", Actions: newKeys(), Resources: []*string{here("kms", "key/*")}},
 		kit.Statement{Sid: "Keys", Actions: keys(), Resources: []*string{here("kms", "key/*")}, Conditions: ofTask("ResourceTag")},
 		kit.Statement{Sid: "Code", Actions: []string{"s3:GetObject"}, Resources: b.texts([]string{"arn:${AWS::Partition}:s3:::${" + policy.AssetsPrefix + "}-${AWS::Region}/data-transfer-hub/*"})},
 		kit.Statement{Sid: "Images", Actions: []string{"ssm:GetParameters"}, Resources: []*string{kit.Sub("arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/*")}},
@@ -55,24 +57,45 @@ func (b *builder) roleRights() []kit.Statement {
 	}
 }
 
-// networkRights let CloudFormation make launch templates and security groups. Their ids come with them. Security groups carry the
-// task's tag from the beginning; launch templates get none of a stack's tags.
+// networkRights let CloudFormation make launch templates and security groups. Their ids come with them. Launch templates get none
+// of a stack's tags.
 func networkRights() []kit.Statement {
 	template, group := here("ec2", "launch-template/*"), here("ec2", "security-group/*")
-	templates, groups := launchTemplates(), securityGroups()
-	return []kit.Statement{
-		{Sid: "LaunchTemplates", Actions: templates, Resources: []*string{template}},
-		{Sid: "MakeSecurityGroups", Actions: []string{"ec2:CreateSecurityGroup"}, Resources: []*string{group}, Conditions: ofTask("RequestTag")},
-		{Sid: "MakeSecurityGroupsIn", Actions: []string{"ec2:CreateSecurityGroup"}, Resources: []*string{here("ec2", "vpc/*")}},
-		{Sid: "SecurityGroups", Actions: groups, Resources: []*string{group}, Conditions: ofTask("ResourceTag")},
+	return append([]kit.Statement{
+		{Sid: "LaunchTemplates", Actions: launchTemplates(), Resources: []*string{template}},
 		{
-			Sid: "Tags", Actions: []string{"ec2:CreateTags"}, Resources: []*string{group, template},
-			Conditions: map[string]map[string][]*string{"StringEquals": {"ec2:CreateAction": {new("CreateSecurityGroup"), new("CreateLaunchTemplate")}}},
+			Sid: "Tags", Actions: []string{"ec2:CreateTags"}, Resources: []*string{group, template, here("ec2", "instance/*"), here("ec2", "volume/*")},
+			Conditions: map[string]map[string][]*string{"StringEquals": {
+				"ec2:CreateAction": {new("CreateSecurityGroup"), new("CreateLaunchTemplate"), new("RunInstances")},
+			}},
 		},
 		{
-			// A group of instances is made by who could start them. By launch template alone, so with a role of a task.
+			// A group of instances is made by who could start them, and tag them as the launch template says. By launch template
+			// alone, so with a role of a task.
+			// https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-launch-template-permissions.html
 			Sid: "Instances", Actions: []string{"ec2:RunInstances"}, Resources: everything(),
 			Conditions: map[string]map[string][]*string{"ArnLike": {"ec2:LaunchTemplate": {template}}},
 		},
+	}, groupRights(group)...)
+}
+
+// groupRights let CloudFormation make security groups. It is not known to tag them as it makes them: it may make one, write its
+// rules and tag it then. So what has neither the tag of a task nor those that tell of somebody else's may get rules and that tag.
+// https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/714
+func groupRights(group *string) []kit.Statement {
+	bare := map[string][]*string{}
+	for _, tag := range []string{wiring.TagTask, "Name", "aws:cloudformation:stack-id"} {
+		bare["aws:ResourceTag/"+tag] = []*string{new("true")}
+	}
+	tagging := ofTask("RequestTag")
+	tagging["Null"] = bare
+	return []kit.Statement{
+		{Sid: "MakeSecurityGroups", Actions: []string{"ec2:CreateSecurityGroup"}, Resources: []*string{group, here("ec2", "vpc/*")}},
+		{Sid: "SecurityGroups", Actions: securityGroups(), Resources: []*string{group}, Conditions: ofTask("ResourceTag")},
+		{
+			Sid: "NewSecurityGroups", Actions: []string{"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress"},
+			Resources: []*string{group}, Conditions: map[string]map[string][]*string{"Null": bare},
+		},
+		{Sid: "TagNewSecurityGroups", Actions: []string{"ec2:CreateTags"}, Resources: []*string{group}, Conditions: tagging},
 	}
 }
