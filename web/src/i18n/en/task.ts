@@ -115,6 +115,8 @@ export const task = {
   "task.objects.selectAll": "Choose all on this page",
   "task.objects.show": "Show {name}",
   "task.objects.log": "Log of this object",
+  "task.objects.choose": "Choose what to retry in the list.",
+  "task.objects.nothing": "Nothing here has failed.",
   "task.objects.retryOne": "Retry",
   "task.objects.retry": "Retry chosen",
   "task.objects.retryClass": "Retry class",

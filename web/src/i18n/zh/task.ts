@@ -117,6 +117,8 @@ export const task: Record<keyof typeof english, string> = {
   "task.objects.selectAll": "选择本页全部",
   "task.objects.show": "显示 {name}",
   "task.objects.log": "此对象的日志",
+  "task.objects.choose": "请在列表中选择要重试的内容。",
+  "task.objects.nothing": "这里没有失败的内容。",
   "task.objects.retryOne": "重试",
   "task.objects.retry": "重试所选",
   "task.objects.retryClass": "重试此类别",

@@ -103,7 +103,11 @@ export function TaskWizard(props: Props) {
         secondaryActions={
           last &&
           !task && (
-            <Button disabled={props.busy || verdict.wrong.length > 0 || verdict.checking} onClick={() => submit(false)}>
+            <Button
+              disabled={props.busy || verdict.wrong.length > 0 || verdict.checking}
+              disabledReason={text(verdict.wrong.length > 0 ? "review.wrongNext" : "review.checking")}
+              onClick={() => submit(false)}
+            >
               {text("create.submitFirst")}
             </Button>
           )

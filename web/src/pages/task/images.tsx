@@ -96,24 +96,29 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
       id: "image",
       header: text("task.images.image"),
       isRowHeader: true,
-      minWidth: 180,
+      minWidth: 140,
       cell: (i) => (
         <Link onFollow={() => onShow(i.key)} ariaLabel={text("task.objects.show", { name: i.key })}>
           <span className="value">{i.image}</span>
         </Link>
       ),
     },
-    { id: "tag", header: text("task.images.tag"), cell: (i) => <span className="value">{short(i.tag)}</span>, minWidth: 120 },
-    { id: "status", header: text("task.objects.status"), cell: (i) => <Status status={i.status} />, minWidth: 110 },
+    { id: "tag", header: text("task.images.tag"), cell: (i) => <span className="value">{short(i.tag)}</span>, minWidth: 90 },
+    { id: "status", header: text("task.objects.status"), cell: (i) => <Status status={i.status} />, minWidth: 100 },
     {
       id: "digest",
       header: text("task.images.sourceDigest"),
       cell: (i) => <span className="value">{i.sourceDigest ? short(i.sourceDigest) : none}</span>,
-      minWidth: 150,
+      minWidth: 120,
     },
-    { id: "size", header: text("task.objects.size"), cell: (i) => (i.bytes > 0 ? bytes(i.bytes, text.language) : none), minWidth: 90 },
-    { id: "platforms", header: text("task.images.platforms"), cell: (i) => i.platforms.join(", ") || none, minWidth: 130 },
-    { id: "at", header: text("task.objects.at"), cell: (i) => <Time at={i.finished} relative />, minWidth: 110 },
+    { id: "size", header: text("task.objects.size"), cell: (i) => (i.bytes > 0 ? bytes(i.bytes, text.language) : none), minWidth: 75 },
+    {
+      id: "platforms",
+      header: text("task.images.platforms"),
+      cell: (i) => <span className="value">{i.platforms.join(", ") || none}</span>,
+      minWidth: 100,
+    },
+    { id: "at", header: text("task.objects.at"), cell: (i) => <Time at={i.finished} relative />, minWidth: 90 },
   ];
 }
 

@@ -139,8 +139,20 @@ function LogHeader(props: LogHeaderProps) {
       <Toggle checked={props.follow} onChange={(e) => props.onFollow(e.detail.checked)}>
         {text("task.logs.follow")}
       </Toggle>
-      <Button iconName="refresh" ariaLabel={text("action.refresh")} disabled={props.follow} onClick={props.onRefresh} />
-      <Button iconName="download" disabled={props.lines === 0} loading={saving} onClick={() => void save()}>
+      <Button
+        iconName="refresh"
+        ariaLabel={text("action.refresh")}
+        disabled={props.follow}
+        disabledReason={text("task.logs.following")}
+        onClick={props.onRefresh}
+      />
+      <Button
+        iconName="download"
+        disabled={props.lines === 0}
+        disabledReason={text("task.logs.empty")}
+        loading={saving}
+        onClick={() => void save()}
+      >
         {text("action.download")}
       </Button>
     </SpaceBetween>

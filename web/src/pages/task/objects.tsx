@@ -106,7 +106,6 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
 export function ListHeader(props: { title: string; chosen: { key: string }[]; any: boolean; retry: Retry }) {
   const text = useText();
   const { chosen, retry } = props;
-  const off = { disabledReason: retry.why, loading: retry.busy };
   return (
     <Header
       variant="h2"
@@ -114,13 +113,19 @@ export function ListHeader(props: { title: string; chosen: { key: string }[]; an
       actions={
         <SpaceBetween direction="horizontal" size="xs">
           <Button
-            {...off}
+            loading={retry.busy}
             disabled={chosen.length === 0 || retry.why !== undefined}
+            disabledReason={retry.why ?? text("task.objects.choose")}
             onClick={() => retry.begin({ keys: chosen.map((o) => o.key) })}
           >
             {text("task.objects.retry")}
           </Button>
-          <Button {...off} disabled={!props.any || retry.why !== undefined} onClick={() => retry.begin({ all: true })}>
+          <Button
+            loading={retry.busy}
+            disabled={!props.any || retry.why !== undefined}
+            disabledReason={retry.why ?? text("task.objects.nothing")}
+            onClick={() => retry.begin({ all: true })}
+          >
             {text("task.objects.retryAll")}
           </Button>
         </SpaceBetween>
