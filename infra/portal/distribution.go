@@ -31,7 +31,7 @@ func (b *builder) distribution() {
 		"Aliases":           b.c.domain.ChooseAny(list{kit.Ref("DomainName")}, kit.NoValue()),
 		"ViewerCertificate": b.c.domain.ChooseAny(b.certificate(), object{"CloudFrontDefaultCertificate": true}),
 		"WebACLId":          b.c.webACL.ChooseAny(kit.Ref("CloudFrontWebAclArn"), b.c.edge.ChooseAny(kit.Sub("${EdgeFirewall.Arn}"), kit.NoValue())),
-		"Logging": b.c.logs.ChooseAny(object{
+		"Logging": b.c.edgeLogs.ChooseAny(object{
 			"Bucket": kit.Sub("${AccessLogBucket.RegionalDomainName}"), "Prefix": "console/", "IncludeCookies": false,
 		}, kit.NoValue()),
 		"Origins": list{object{

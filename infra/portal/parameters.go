@@ -98,7 +98,7 @@ func parameters(assets kit.Assets, version string) []parameter {
 		},
 		{
 			name: "AccessLogs", group: groupProtect, label: "Access logs", value: new("true"), allowed: yesOrNo,
-			help: "Keeps for a year who fetched what from the console, in a bucket that stays when the hub is deleted.",
+			help: "Keeps for a year who fetched what from the console, in a bucket that stays when the hub is deleted. In regions that an account has to enable first CloudFront cannot write them; the bucket's own log is kept there, too.",
 		},
 		{
 			name: "EnableWaf", group: groupProtect, label: "Web application firewall", value: new("false"), allowed: yesOrNo,

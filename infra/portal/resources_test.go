@@ -3,6 +3,7 @@ package portal
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -172,6 +173,73 @@ func TestChina(t *testing.T) {
 	if got := tmpl.at("Distribution/DistributionConfig/ViewerCertificate"); !strings.Contains(got, `"IamCertificateId"`) || !strings.Contains(got, `"TLSv1.2_2021"`) {
 		t.Errorf("certificate %s", got)
 	}
+}
+
+// CloudFront logs nowhere that its logging refuses: the distribution could not be made. The bucket's own log is kept all the same.
+func TestEdgeLogs(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		if got := tmpl.at("Distribution/DistributionConfig/Logging"); !strings.HasPrefix(got, `{"Fn::If":["KeepsEdgeLogs",`) {
+			t.Errorf("the distribution logs when %s", got)
+		}
+		if got := tmpl.at("ConsoleBucket/LoggingConfiguration"); !strings.HasPrefix(got, `{"Fn::If":["KeepsAccessLogs",`) {
+			t.Errorf("the bucket logs when %s", got)
+		}
+		for region, want := range map[string]bool{
+			"us-east-1": true, "eu-west-1": true, "ap-northeast-3": true, "cn-north-1": true,
+			"af-south-1": false, "ap-east-1": false, "ap-southeast-3": false, "eu-south-1": false, "me-south-1": false, "me-central-1": false, "mx-central-1": false,
+		} {
+			for _, asked := range []bool{true, false} {
+				given := complete(tmpl, map[string]string{"AWS::Region": region, "AccessLogs": strconv.FormatBool(asked)})
+				if got := holds(tmpl.inlined(tmpl.part("Conditions", "KeepsEdgeLogs")), given); got != (want && asked) {
+					t.Errorf("%s, AccessLogs %t: CloudFront logs: %t", region, asked, got)
+				}
+			}
+		}
+	})
+}
+
+// inlined puts conditions into the places of their names.
+func (t *template) inlined(e any) any {
+	switch e := e.(type) {
+	case object:
+		if name, ok := e["Condition"].(string); ok {
+			return t.inlined(t.part("Conditions", name))
+		}
+		out := object{}
+		for k, v := range e {
+			out[k] = t.inlined(v)
+		}
+		return out
+	case list:
+		var out list
+		for _, v := range e {
+			out = append(out, t.inlined(v))
+		}
+		return out
+	}
+	return e
+}
+
+// The API's web ACL blocks nothing that tasks are made of; that of the console, which takes no bodies, blocks all that the rules find.
+func TestFirewallLetsTasksThrough(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		for id, want := range map[string][]string{
+			"ApiFirewall":  {"CrossSiteScripting_BODY", "EC2MetaDataSSRF_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "SizeRestrictions_BODY"},
+			"EdgeFirewall": nil,
+		} {
+			var counted []string
+			walk(tmpl.properties(id)["Rules"], func(v any) {
+				o, _ := v.(object)
+				if action, ok := o["ActionToUse"]; ok && compact(action) == `{"Count":{}}` {
+					counted = append(counted, o["Name"].(string))
+				}
+			})
+			slices.Sort(counted)
+			if !slices.Equal(counted, want) {
+				t.Errorf("%s counts %v, want %v", id, counted, want)
+			}
+		}
+	})
 }
 
 // The real schema has its resolvers, however many fields it gets.
