@@ -281,7 +281,7 @@ func (p *program) inspect(ctx context.Context, out io.Writer, a *answering) erro
 
 // eventSeen returns when a worker last settled what an event asked for.
 func (p *program) eventSeen(ctx context.Context) (time.Time, error) {
-	latest, err := p.runs.Latest(ctx, 50)
+	latest, err := p.runs.Made(ctx, 50)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -4,9 +4,13 @@
 package monitor
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
@@ -103,9 +107,12 @@ type Detail struct {
 	Proved    bool                 `json:"proved"`
 	Named     int64                `json:"named"`
 	Newer     int64                `json:"newer"`
-	Remaining map[string]int64     `json:"remaining,omitempty"`
-	Report    string               `json:"report,omitempty"`
-	Error     string               `json:"error,omitempty"`
+	// Unaccounted is how many queued objects had no outcome when the run was closed.
+	Unaccounted int64 `json:"unaccounted,omitempty"`
+
+	Remaining map[string]int64 `json:"remaining,omitempty"`
+	Report    string           `json:"report,omitempty"`
+	Error     string           `json:"error,omitempty"`
 }
 
 // Handler looks once for each call.
@@ -142,6 +149,9 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	switch {
 	case len(s.Runs) == 0 && (s.Seen || s.Looks >= patience):
 		answer.Verdict = giant.End
+		if err := h.deadLetters(ctx, s); err != nil {
+			return Answer{}, err
+		}
 		if err := h.Closing.Runs.Unlease(ctx, leaseName, s.Begun); err != nil {
 			return Answer{}, err
 		}
@@ -152,6 +162,19 @@ func (h *Handler) Handle(ctx context.Context, s State) (Answer, error) {
 	answer.Name = answer.Execution.Name()
 	h.Log.Info("looked", "open", len(s.Runs), "verdict", answer.Verdict)
 	return answer, nil
+}
+
+// deadLetters has what ended in the dead-letter queue put on record, where no pass and no closing of a run has done so for a
+// day. The finder that closes the next run does it first, whether or not a run waits to be closed.
+func (h *Handler) deadLetters(ctx context.Context, s State) error {
+	if s.Seen || !strings.HasPrefix(s.Begun, wiring.DailyMonitor) {
+		return nil
+	}
+	h.Log.Info("no run was seen; a finder is started to look for dead letters")
+	if err := h.Close(ctx, "next", fmt.Sprintf("close-%.60s-next", s.Begun)); err != nil {
+		return fmt.Errorf("starting the finder that looks for dead letters: %w", err)
+	}
+	return nil
 }
 
 // wait is the answer while another execution looks after all runs. That one may end before the run appears for which this one
@@ -199,7 +222,7 @@ func (l *look) unseen(r run.Run) bool {
 }
 
 func (l *look) runs(ctx context.Context) error {
-	latest, err := l.Closing.Runs.Latest(ctx, 200)
+	concerned, err := l.concerned(ctx)
 	if err != nil {
 		return err
 	}
@@ -207,12 +230,11 @@ func (l *look) runs(ctx context.Context) error {
 	if err := l.circumstances(ctx, now); err != nil {
 		return err
 	}
-	for i := len(latest) - 1; i >= 0; i-- {
-		r := latest[i]
+	for _, r := range concerned {
 		open, known := l.before[r.ID]
 		switch {
-		case r.OfEvents() && now.Sub(r.Started) <= eventDay:
-		case !isOpen(r):
+		case r.OfEvents() && r.State.Open() && now.Sub(r.Started) <= closing.EventDay:
+		case !r.State.Open():
 			if known || l.unseen(r) {
 				l.seen, err = true, l.tell(ctx, wiring.RunClosed, r)
 			}
@@ -231,15 +253,67 @@ func (l *look) runs(ctx context.Context) error {
 			return err
 		}
 	}
-	for i := range latest {
-		if latest[i].Started.After(l.newest) {
-			l.newest = latest[i].Started
+	for i := range concerned {
+		if concerned[i].Started.After(l.newest) {
+			l.newest = concerned[i].Started
 		}
 	}
 	if len(l.events) == 0 {
 		return nil
 	}
 	return l.Tell(ctx, l.events)
+}
+
+// concerned returns the runs that there is something to say or to do about, the oldest first: those that are open, those that
+// were at the look before, and those that began since.
+func (l *look) concerned(ctx context.Context) ([]run.Run, error) {
+	all, err := l.Closing.Runs.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	there := map[string]bool{}
+	for i := range all {
+		there[all[i].ID] = true
+	}
+	for id := range l.before {
+		if there[id] {
+			continue
+		}
+		r, err := l.Closing.Runs.Get(ctx, id)
+		if errors.Is(err, run.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		there[id] = true
+		all = append(all, r)
+	}
+	begun, err := l.since(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range begun {
+		if !there[r.ID] {
+			all = append(all, r)
+		}
+	}
+	slices.SortFunc(all, func(a, b run.Run) int { return cmp.Or(a.Started.Compare(b.Started), strings.Compare(a.ID, b.ID)) })
+	return all, nil
+}
+
+// since returns the runs that began after the look before, and one more.
+func (l *look) since(ctx context.Context) ([]run.Run, error) {
+	if !l.marked {
+		return l.Closing.Runs.Made(ctx, 1)
+	}
+	const most = 2000 // a monitor that begins to look after a long time tells of no more
+	for limit := 20; ; limit = min(10*limit, most) {
+		begun, err := l.Closing.Runs.Made(ctx, limit)
+		if err != nil || len(begun) < limit || limit == most || !begun[len(begun)-1].Started.After(l.newest) {
+			return begun, err
+		}
+	}
 }
 
 // prober is the name under which the finder's lease is asked for, to see whether somebody has it. It is given back at once.
@@ -260,13 +334,6 @@ func (l *look) circumstances(ctx context.Context, now time.Time) error {
 		return l.Closing.Runs.Unlease(ctx, pass.LeaseName, prober)
 	}
 	return nil
-}
-
-// eventDay is when a run of events is over: it counts those of one day, and those that come late.
-const eventDay = 25 * time.Hour
-
-func isOpen(r run.Run) bool {
-	return r.State == run.Finding || r.State == run.Copying || r.State == run.Proving
 }
 
 // one looks at a run that is open.
@@ -290,7 +357,9 @@ func (l *look) one(ctx context.Context, r run.Run, o Open, now time.Time) (Open,
 	if r.State == run.Finding && !r.OfEvents() {
 		return l.finding(ctx, r, o, now)
 	}
-	why, err := closing.Drained(ctx, l.Closing, r.ID)
+	c := l.Closing
+	c.Now = l.Now
+	why, err := closing.Drained(ctx, c, r.ID)
 	if err != nil {
 		return o, err
 	}
@@ -356,7 +425,7 @@ func (l *look) tell(ctx context.Context, kind string, r run.Run) error {
 	t := run.Total(counters)
 	l.events = append(l.events, Event{kind, Detail{
 		StackName: l.StackName, StackID: l.StackID, Run: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Finder: r.Finder,
-		Outcomes: t.Outcomes, Settled: run.Settled(counters), Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Remaining: r.Remaining, Report: r.Report, Error: r.Error,
+		Outcomes: t.Outcomes, Settled: run.Settled(counters), Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Unaccounted: r.Unaccounted, Remaining: r.Remaining, Report: r.Report, Error: r.Error,
 	}})
 	return nil
 }

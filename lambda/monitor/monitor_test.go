@@ -325,3 +325,64 @@ func TestAPause(t *testing.T) {
 	w.looks(2)
 	w.expect("resumed", w.resumed, "resume-pass-1-finding-1")
 }
+
+// A run is not lost out of sight by the skipped runs of a schedule that ticks often, neither while it is open nor when it ends.
+func TestALongRunAmongSkippedOnes(t *testing.T) {
+	w := newWatch(t)
+	r := run.Run{ID: "long", State: run.Copying, Started: w.now, Finder: run.FinderTotals{Queued: 1}}
+	must(t, w.runs.Create(t.Context(), r))
+	must(t, w.queue.Send(t.Context(), []string{"m"}))
+	w.look(giant.Wait)
+	for i := range 250 {
+		must(t, w.runs.Create(t.Context(), run.Run{ID: fmt.Sprint("skipped-", i), State: run.Skipped, Started: w.now.Add(time.Duration(i) * time.Second)}))
+	}
+	w.look(giant.Wait)
+	if _, known := w.state.Runs["long"]; !known {
+		t.Fatalf("the run is lost: %+v", w.state)
+	}
+	must(t, w.queue.Purge(t.Context()))
+	w.looks(2)
+	w.expect("closing", w.closing, "long 1")
+	r.State, r.Proved = run.Done, true
+	must(t, w.runs.Update(t.Context(), r))
+	w.look(giant.End)
+	if last := w.told[len(w.told)-1]; last != "RunClosed long DONE" {
+		t.Errorf("told %q", w.told)
+	}
+}
+
+// Where no schedule starts finders, the day does: the run of yesterday's events is closed and told of.
+func TestAMonitorOfEventsAlone(t *testing.T) {
+	w := newWatch(t)
+	w.state = monitor.State{Begun: "daily-1"}
+	yesterday := run.Run{ID: "events-20261122", State: run.Copying, Started: w.now.Add(-36 * time.Hour), Trigger: run.TriggerEvent}
+	must(t, w.runs.Create(t.Context(), yesterday))
+	must(t, w.runs.Create(t.Context(), run.Run{ID: "events-20261123", State: run.Copying, Started: w.now.Add(-12 * time.Hour), Trigger: run.TriggerEvent}))
+	w.looks(2)
+	w.expect("closing", w.closing, "events-20261122 1")
+	yesterday.State, yesterday.Proved = run.Done, true
+	must(t, w.runs.Update(t.Context(), yesterday))
+	w.look(giant.End)
+	w.expect("told", w.told, "RunStarted events-20261122 COPYING", "RunClosed events-20261122 DONE")
+	w.expect("closing", w.closing, "events-20261122 1")
+}
+
+// On a day without a run the dead letters are looked at all the same, by the finder that would close the next one; an execution
+// that a pass has started leaves that to the pass.
+func TestDeadLettersOfADayWithoutARun(t *testing.T) {
+	for begun, want := range map[string][]string{"daily-1": {"next "}, "pass-1": nil} {
+		w := newWatch(t)
+		w.state = monitor.State{Begun: begun}
+		var asked []string
+		w.h.Close = func(_ context.Context, id, request string) error {
+			asked = append(asked, id+" ")
+			if request != "close-daily-1-next" {
+				t.Errorf("the request is %q", request)
+			}
+			return nil
+		}
+		w.looks(29)
+		w.look(giant.End)
+		w.expect(begun, asked, want...)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -348,5 +349,101 @@ func TestContinuedRunWaitsForItsQueue(t *testing.T) {
 				t.Errorf("it cannot be closed because %q", why)
 			}
 		})
+	}
+}
+
+// bench is a task whose ends hold one object each of the same, and one that is missing at the destination.
+func bench(t *testing.T, r records) closing.Config {
+	t.Helper()
+	srcSim, dstSim := s3sim.Run(t, s3sim.Options{}), s3sim.Run(t, s3sim.Options{})
+	j := job.Defaults()
+	open := func(sim *s3sim.Sim, names ...string) (job.Endpoint, *storeaws.Bucket) {
+		for _, key := range names {
+			sim.Bucket("bucket").Put(s3sim.Object{Key: key, Content: sim.Pattern(1, 1), Modified: time.Now().Add(-48 * time.Hour)})
+		}
+		e := job.Endpoint{Provider: job.S3Compatible, Bucket: "bucket", URL: sim.URL(), Access: job.Access{Secret: "keys"}}
+		b, err := storeaws.Open(t.Context(), e, storeaws.Options{Secrets: keys{}})
+		must(t, err)
+		t.Cleanup(b.Close)
+		return e, b
+	}
+	var source, destination *storeaws.Bucket
+	j.Source, source = open(srcSim, "copied", "missing")
+	j.Destination, destination = open(dstSim, "copied")
+	return closing.Config{Finder: finder.Config{Job: &j, Source: source, Destination: destination, Ledger: r.ledger}, Ledger: r.ledger, Runs: r.runs, Queue: r.queue, Uploads: r.uploads}
+}
+
+// A run of whose objects one ended uncounted is closed although events keep the queue busy; what is not accounted for is said, and
+// the proof finds it. It is not closed as long as it moves, as the task is paused, or as nobody works the queue off.
+func TestARunThatNeverDrains(t *testing.T) {
+	for name, open := range map[string]func(*testing.T) records{"embedded": embedded, "aws": onAWS} {
+		t.Run(name, func(t *testing.T) {
+			ctx, r := t.Context(), open(t)
+			c, report := bench(t, r), &memory{}
+			c.Report = func(string) (closing.Report, error) { return report, nil }
+			now := time.Now().UTC()
+			began := now.Add(-30 * time.Hour)
+			day := run.Run{ID: "events-today", Trigger: run.TriggerEvent, State: run.Copying, Started: now.Add(-time.Hour)}
+			must(t, r.runs.Create(ctx, day))
+			must(t, r.runs.Create(ctx, run.Run{ID: "r", State: run.Copying, Started: began, Found: began, Finder: run.FinderTotals{Queued: 2}}))
+			must(t, r.queue.Send(ctx, []string{"an event"}))
+			seq := int64(0)
+			moved := func(id string, objects int64, ago time.Duration) {
+				seq++
+				must(t, r.runs.PutCounters(ctx, id, run.Counters{Worker: "w", Seq: seq, Outcomes: map[string]run.Tally{"DONE:stream": {Objects: objects}}, Updated: now.Add(-ago)}))
+			}
+			for _, c2 := range []struct {
+				name       string
+				run, other time.Duration
+				closes     bool
+			}{
+				{"it moved an hour ago", time.Hour, time.Minute, false},
+				{"nobody works the queue off", 3 * time.Hour, 2 * time.Hour, false},
+				{"events get on", 3 * time.Hour, time.Minute, true},
+				{"nothing moved for a day", 25 * time.Hour, 25 * time.Hour, true},
+			} {
+				moved("r", 1, c2.run)
+				moved(day.ID, 5, c2.other)
+				why, err := closing.Drained(ctx, c, "r")
+				must(t, err)
+				if (why == "") != c2.closes {
+					t.Errorf("%s: %q", c2.name, why)
+				}
+			}
+			must(t, r.runs.SetPaused(ctx, true, now.Add(-time.Hour)))
+			if why, err := closing.Drained(ctx, c, "r"); err != nil || why == "" {
+				t.Errorf("paused: %q, %v", why, err)
+			}
+			must(t, r.runs.SetPaused(ctx, false, now.Add(-time.Minute)))
+			if why, err := closing.Drained(ctx, c, "r"); err != nil || why == "" {
+				t.Errorf("just resumed: %q, %v", why, err)
+			}
+			must(t, r.runs.SetPaused(ctx, true, now.Add(-50*time.Hour)))
+			must(t, r.runs.SetPaused(ctx, false, now.Add(-49*time.Hour)))
+			got, err := closing.Close(ctx, c, "r")
+			must(t, err)
+			if got.State != run.Done || got.Unaccounted != 1 || got.Remaining["new"] != 1 {
+				t.Errorf("the run is %+v", got)
+			}
+			if stored, err := r.runs.Get(ctx, "r"); err != nil || stored.Unaccounted != 1 {
+				t.Errorf("on record is %+v, %v", stored, err)
+			}
+			if text := report.String(); !strings.Contains(text, `"unaccounted":1`) || !strings.Contains(text, `"missing"`) {
+				t.Errorf("the report is %s", text)
+			}
+		})
+	}
+}
+
+// The oldest run that waits is found however many passes were skipped meanwhile.
+func TestNextBehindSkippedRuns(t *testing.T) {
+	r := embedded(t)
+	now := time.Now().UTC()
+	must(t, r.runs.Create(t.Context(), run.Run{ID: "long", State: run.Copying, Started: now.Add(-time.Hour)}))
+	for i := range 250 {
+		must(t, r.runs.Create(t.Context(), run.Run{ID: fmt.Sprint("skipped-", i), State: run.Skipped, Started: now.Add(time.Duration(i-250) * time.Second)}))
+	}
+	if next, err := closing.Next(t.Context(), r.runs, now); err != nil || next.ID != "long" {
+		t.Errorf("next is %+v, %v", next, err)
 	}
 }

@@ -39,6 +39,8 @@ type Line struct {
 	Named     int64                `json:"named,omitempty"`
 	Newer     int64                `json:"newer,omitempty"`
 	Remaining map[string]int64     `json:"remaining,omitempty"`
+	// Unaccounted is how many queued objects had no outcome when the run was closed.
+	Unaccounted int64 `json:"unaccounted,omitempty"`
 }
 
 type report struct {
@@ -83,6 +85,6 @@ func (r *report) line(v diff.Decision, row *ledger.Record) error {
 
 func (r *report) end(p Proof) error {
 	n := r.lines
-	r.write(Line{Kind: "trailer", Run: r.run.ID, Objects: &n, Named: p.Named, Newer: p.Newer, Remaining: p.Remaining})
+	r.write(Line{Kind: "trailer", Run: r.run.ID, Objects: &n, Named: p.Named, Newer: p.Newer, Remaining: p.Remaining, Unaccounted: r.run.Unaccounted})
 	return r.err
 }

@@ -192,18 +192,20 @@ const knownRuns = 50
 
 func (w *Worker) lookAtRuns(ctx context.Context) {
 	asOf := time.Now().Add(-clockDoubt)
-	runs, err := w.Runs.Latest(ctx, knownRuns)
+	runs, err := w.Runs.Made(ctx, knownRuns)
+	var unfinished []run.Run // of which there may be some behind those
+	if err == nil {
+		unfinished, err = w.Runs.Open(ctx)
+	}
 	if err != nil {
 		w.Log.Warn("reading the runs failed; messages of superseded runs are not told apart for now", "error", err)
 		return
 	}
-	old := run.Superseded(runs)
+	old := run.Superseded(append(runs, unfinished...))
 	w.superseded.Store(&old)
 	open := ledger.Heed{Since: asOf}
-	for i := range runs {
-		if runs[i].Finished.IsZero() {
-			open.Runs = append(open.Runs, runs[i].ID)
-		}
+	for i := range unfinished {
+		open.Runs = append(open.Runs, unfinished[i].ID)
 	}
 	w.open.Store(&open)
 }

@@ -89,26 +89,26 @@ func (p *pass) progress(n finder.Progress) {
 // unfinished returns the newest run when its finder broke off; it is zero when there is nothing to continue. Older ones
 // nobody will continue: their records say so from now on.
 func (c *Config) unfinished(ctx context.Context) (run.Run, error) {
-	made := func(r *run.Run) bool { return r.State != run.Skipped && r.IsPass() }
-	runs, err := c.recent(ctx, made)
+	open, err := c.Runs.Open(ctx)
+	if err != nil {
+		return run.Run{}, fmt.Errorf("reading the open runs: %w", err)
+	}
+	newest, err := c.newest(ctx, (*run.Run).IsPass)
 	if err != nil {
 		return run.Run{}, err
 	}
 	var found run.Run
-	newest := true // of those that were made
-	for i := range runs {
-		r := &runs[i]
-		if !r.IsPass() {
-			continue
-		}
-		if r.State == run.Finding && newest && (c.RunID == "" || c.RunID == r.ID) {
+	for i := range open {
+		r := &open[i]
+		switch {
+		case r.State != run.Finding || !r.IsPass():
+		case newest != nil && r.ID == newest.ID && (c.RunID == "" || c.RunID == r.ID):
 			found = *r
-		} else if r.State == run.Finding {
+		default:
 			if err := c.giveUp(ctx, *r); err != nil {
 				return run.Run{}, err
 			}
 		}
-		newest = newest && !made(r)
 	}
 	return found, nil
 }
@@ -122,21 +122,21 @@ func (c *Config) giveUp(ctx context.Context, r run.Run) error {
 	return c.Runs.DeleteCheckpoint(ctx, r.ID)
 }
 
-// recent returns the newest runs, as many as it takes to have one that is wanted, and some more.
-func (c *Config) recent(ctx context.Context, wanted func(*run.Run) bool) ([]run.Run, error) {
-	const most = 10_000 // an hourly task skips fewer while a queue keeps its messages
-	for limit := 20; ; limit *= 8 {
-		runs, err := c.Runs.Latest(ctx, min(limit, most))
+// newest returns the newest run that was not skipped and is wanted; nil when there is none.
+func (c *Config) newest(ctx context.Context, wanted func(*run.Run) bool) (*run.Run, error) {
+	const most = 10_000 // as many runs of events and retries do not come between two passes
+	for limit := 20; ; limit = min(8*limit, most) {
+		runs, err := c.Runs.Made(ctx, limit)
 		if err != nil {
 			return nil, fmt.Errorf("reading the runs before: %w", err)
 		}
 		for i := range runs {
 			if wanted(&runs[i]) {
-				return runs, nil
+				return &runs[i], nil
 			}
 		}
-		if len(runs) < limit {
-			return runs, nil
+		if len(runs) < limit || limit == most {
+			return nil, nil
 		}
 	}
 }

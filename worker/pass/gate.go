@@ -52,17 +52,7 @@ func (c *Config) gate(ctx context.Context, now time.Time) (string, error) {
 
 // before returns the newest pass that was made; nil when there is none.
 func (c *Config) before(ctx context.Context) (*run.Run, error) {
-	made := func(r *run.Run) bool { return r.State != run.Skipped && r.State != run.Failed && r.IsPass() }
-	runs, err := c.recent(ctx, made)
-	if err != nil {
-		return nil, err
-	}
-	for i := range runs {
-		if made(&runs[i]) {
-			return &runs[i], nil
-		}
-	}
-	return nil, nil
+	return c.newest(ctx, func(r *run.Run) bool { return r.State != run.Failed && r.IsPass() })
 }
 
 // progressed returns when something last got on with a run: an object, a part of an upload, or its finder.

@@ -59,7 +59,10 @@ type Run struct {
 	Proved       bool
 	Remaining    map[string]int64
 	Named, Newer int64
-	Report       string // where the run report went; empty when none was asked for
+	// Unaccounted is how many of the queued objects had no outcome when the run was closed: their messages were lost, ended
+	// uncounted, or could not be told apart from others in the queue. What became of the objects, the proof says.
+	Unaccounted int64
+	Report      string // where the run report went; empty when none was asked for
 }
 
 // FinderTotals are the exact counts of one finder pass.

@@ -116,6 +116,9 @@ const (
 	TagRequest = "DthRequest"
 )
 
+// DailyMonitor begins the names of those executions of the monitor that no finder has started, but the day.
+const DailyMonitor = "daily-"
+
 // Events on the default event bus.
 const (
 	EventSource   = "datatransferhub.s3"

@@ -53,6 +53,7 @@ type runItem struct {
 	Proved                  bool
 	Remaining               map[string]int64
 	Named, Newer            int64
+	Unaccounted             int64
 	Report                  string
 }
 
@@ -61,7 +62,7 @@ func encodeRun(r run.Run) (map[string]types.AttributeValue, error) {
 		PK: "RUN#" + r.ID, SK: "RUN", Place: placeOf(r), ID: r.ID, Trigger: r.Trigger, State: string(r.State),
 		Started: stamp(r.Started), Found: stamp(r.Found), Finished: stamp(r.Finished), Version: r.Version, Error: r.Error, Finder: r.Finder, Continued: r.Continued,
 		DeadLetters: r.DeadLetters, Unreadable: r.Unreadable,
-		Proved: r.Proved, Remaining: r.Remaining, Named: r.Named, Newer: r.Newer, Report: r.Report,
+		Proved: r.Proved, Remaining: r.Remaining, Named: r.Named, Newer: r.Newer, Unaccounted: r.Unaccounted, Report: r.Report,
 	})
 }
 
@@ -73,7 +74,7 @@ func decodeRun(item map[string]types.AttributeValue) (run.Run, error) {
 	r := run.Run{
 		ID: i.ID, Trigger: i.Trigger, State: run.State(i.State), Finder: i.Finder, Continued: i.Continued, Version: i.Version, Error: i.Error,
 		DeadLetters: i.DeadLetters, Unreadable: i.Unreadable,
-		Proved: i.Proved, Remaining: i.Remaining, Named: i.Named, Newer: i.Newer, Report: i.Report,
+		Proved: i.Proved, Remaining: i.Remaining, Named: i.Named, Newer: i.Newer, Unaccounted: i.Unaccounted, Report: i.Report,
 	}
 	var err error
 	if r.Started, err = timeOf(i.Started); err == nil {

@@ -77,7 +77,7 @@ func roundTrip(t *testing.T, s run.Store) {
 	full.State, full.Finished, full.Error = run.Failed, start().Add(time.Hour), "the source cannot be reached: \"why\""
 	full.Found = start().Add(time.Minute)
 	full.Remaining, full.Proved, full.Named, full.Newer = map[string]int64{"archived": 3}, true, 4, 5
-	full.DeadLetters, full.Unreadable, full.Report = 6, 7, "s3://reports/run-full.jsonl"
+	full.DeadLetters, full.Unreadable, full.Unaccounted, full.Report = 6, 7, 8, "s3://reports/run-full.jsonl"
 	for _, r := range []run.Run{full, {ID: "bare", State: run.Skipped, Started: start()}} {
 		create(t, s, r)
 		check(t, s, r)
