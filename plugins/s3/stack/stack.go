@@ -89,7 +89,7 @@ func (b *builder) build(parameters map[string]any) {
 	// What begins work is made after the guard, and so is gone before the guard tidies up.
 	kit.Depend(workers, guard)
 	kit.Depend(schedule, guard)
-	startMonitor(b.s, monitor.Ref())
+	kit.Depend(startMonitor(b.s, b.c, monitor.Ref()), guard)
 	newFirstPass(b.s, launch, handle, guard, workers)
 	newEvents(b.s, b.c, b.function(wiring.S3Events), b.queues, b.queues.access, guard)
 	topic := b.s.AlarmTopic("alarmEmail")
