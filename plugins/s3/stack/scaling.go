@@ -22,7 +22,8 @@ func scale(s *kit.Stack, group awsautoscaling.CfnAutoScalingGroup, queue awssqs.
 		Metrics: []any{
 			kit.Metric("waiting", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", "QueueName", queue.AttrQueueName()),
 			kit.Metric("wanted", "AWS/AutoScaling", "GroupDesiredCapacity", "Maximum", "AutoScalingGroupName", group.Ref()),
-			kit.MetricExpression("each", "waiting / MAX([FILL(wanted, 0), 0.001])"),
+			// CloudWatch makes no list of a time series and a number, so MAX cannot keep the divisor from being zero.
+			kit.MetricExpression("each", "waiting / IF(FILL(wanted, 0) > 0, FILL(wanted, 0), 0.001)"),
 		},
 		Threshold: perWorker, Minutes: 1, Actions: []*string{grow.Ref()},
 	})
