@@ -10,20 +10,14 @@ import (
 // parameter. Its key is its own: the one that AWS manages for SNS cannot be used by alarms and rules. The resources are AlarmTopic, AlarmTopicPolicy and AlarmKey.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
 func (s *Stack) AlarmTopic(email string) awssns.CfnTopic {
-	publishers := map[string]any{"Service": []string{"cloudwatch.amazonaws.com", "events.amazonaws.com"}}
-	own := OwnAccount()
 	key := awskms.NewCfnKey(s.Scope, new("AlarmKey"), &awskms.CfnKeyProps{
 		Description: new("Data Transfer Hub: messages of alarms"), EnableKeyRotation: new(true), PendingWindowInDays: new(7.0),
-		KeyPolicy: Document(
+		KeyPolicy: Document(append([]any{
 			map[string]any{
 				"Sid": "Account", "Effect": "Allow", "Action": "kms:*", "Resource": "*",
 				"Principal": map[string]any{"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")},
 			},
-			map[string]any{
-				"Sid": "Publishers", "Effect": "Allow", "Action": []string{"kms:Decrypt", "kms:GenerateDataKey"}, "Resource": "*",
-				"Principal": publishers, "Condition": own,
-			},
-		),
+		}, Publishers([]string{"kms:Decrypt", "kms:GenerateDataKey"}, "*")...)...),
 	})
 	key.ApplyRemovalPolicy(awscdk.RemovalPolicy_DESTROY, nil)
 	topic := awssns.NewCfnTopic(s.Scope, new("AlarmTopic"), &awssns.CfnTopicProps{
@@ -31,13 +25,21 @@ func (s *Stack) AlarmTopic(email string) awssns.CfnTopic {
 		Subscription: &[]any{&awssns.CfnTopic_SubscriptionProperty{Protocol: new("email"), Endpoint: Ref(email)}},
 	})
 	awssns.NewCfnTopicPolicy(s.Scope, new("AlarmTopicPolicy"), &awssns.CfnTopicPolicyProps{
-		Topics: &[]*string{topic.Ref()},
-		PolicyDocument: Document(
-			TLSOnly("sns:Publish", topic.Ref()),
-			map[string]any{
-				"Sid": "Publishers", "Effect": "Allow", "Action": "sns:Publish", "Resource": topic.Ref(), "Principal": publishers, "Condition": own,
-			},
-		),
+		Topics:         &[]*string{topic.Ref()},
+		PolicyDocument: Document(append([]any{TLSOnly("sns:Publish", topic.Ref())}, Publishers("sns:Publish", topic.Ref())...)...),
 	})
 	return topic
+}
+
+// Publishers lets alarms of the own account and the rules of EventBridge do something with a topic or its key. EventBridge does not
+// say for which account it comes: asked for aws:SourceAccount, it is refused, and its messages are lost without a sound. The key cannot name the topic
+// instead (kms:EncryptionContext:aws:sns:topicArn), because the topic names the key.
+// https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+func Publishers(action, resource any) []any {
+	statement := func(id, service string) map[string]any {
+		return map[string]any{"Sid": id, "Effect": "Allow", "Action": action, "Resource": resource, "Principal": map[string]any{"Service": service}}
+	}
+	alarms := statement("Alarms", "cloudwatch.amazonaws.com")
+	alarms["Condition"] = OwnAccount()
+	return []any{alarms, statement("Rules", "events.amazonaws.com")}
 }
