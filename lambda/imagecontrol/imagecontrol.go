@@ -5,6 +5,7 @@ package imagecontrol
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path"
@@ -54,10 +55,7 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (control.Re
 	case control.Run:
 		err = h.run(ctx, r, imageplan.Ask{Trigger: imageplan.Manual}, &reply)
 	case control.Retry:
-		var images []imageplan.Image
-		if images, err = Images(r.Keys); err == nil {
-			err = h.run(ctx, r, imageplan.Ask{Trigger: imageplan.Retry, Images: images, Class: r.Class}, &reply)
-		}
+		err = h.retry(ctx, r, &reply)
 	case control.Check:
 		err = h.ask(ctx, r, imageplan.CheckMode)
 	case control.Plan:
@@ -92,6 +90,23 @@ func (h *Handler) run(ctx context.Context, r control.Request, ask imageplan.Ask,
 	}
 	reply.Run = r.Request
 	return h.Stack.Begin(ctx, r.Request, ask)
+}
+
+// retry begins a run of failed images.
+func (h *Handler) retry(ctx context.Context, r control.Request, reply *control.Reply) error {
+	images, err := Images(r.Keys)
+	if err != nil {
+		return err
+	}
+	ask, err := imageplan.Keep(ctx, h.Runs, r.Request, imageplan.Ask{Trigger: imageplan.Retry, Images: images, Class: r.Class})
+	var long *run.CheckpointSizeError
+	if errors.As(err, &long) {
+		return &control.Refusal{Message: fmt.Sprintf("keys: these %d are too long together; retry half of them, a class, or all", len(r.Keys))}
+	}
+	if err != nil {
+		return err
+	}
+	return h.run(ctx, r, ask, reply)
 }
 
 // ask has a plan or a check made. They are made of a paused task, too.

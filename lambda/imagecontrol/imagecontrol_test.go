@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,39 @@ func TestSteering(t *testing.T) {
 		if _, err := ask(t, h, request); err == nil {
 			t.Errorf("%s is taken", request)
 		}
+	}
+}
+
+// As many keys as a retry takes, each as long as names of repositories and tags can be, still fit an execution's input: the images are
+// kept aside.
+func TestALongRetry(t *testing.T) {
+	h, s := newHandler(t)
+	keys := make([]string, control.MaxKeys)
+	for n := range keys {
+		keys[n] = fmt.Sprintf("%s/%06d:%s", strings.Repeat("long", 62), n, strings.Repeat("t", 128))
+	}
+	request, err := json.Marshal(control.Request{Operation: control.Retry, Request: "r-1", Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(t, h, string(request)); err != nil {
+		t.Fatal(err)
+	}
+	begun := s.begun["r-1"]
+	input, err := json.Marshal(begun)
+	if err != nil || len(request) < 256<<10 || len(input) > 256<<10 || begun.Kept == "" || begun.Trigger != imageplan.Retry {
+		t.Errorf("of %d bytes an execution is given %d: %.200s, %v", len(request), len(input), input, err)
+	}
+	var kept []imageplan.Image
+	if doc, err := h.Runs.Answer(t.Context(), begun.Kept); err != nil || json.Unmarshal(doc, &kept) != nil || len(kept) != len(keys) || kept[999].Tag != strings.Repeat("t", 128) {
+		t.Errorf("%d images are kept, %v", len(kept), err)
+	}
+	few, err := json.Marshal(control.Request{Operation: control.Retry, Request: "r-2", Keys: keys[:10]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(t, h, string(few)); err != nil || len(s.begun["r-2"].Images) != 10 || s.begun["r-2"].Kept != "" {
+		t.Errorf("%+v, %v", s.begun["r-2"], err)
 	}
 }
 

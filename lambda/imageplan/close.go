@@ -1,14 +1,13 @@
 package imageplan
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"strings"
 	"time"
 
 	"github.com/datatransferhub/dth/lambda/monitor"
@@ -17,41 +16,40 @@ import (
 	"github.com/datatransferhub/dth/worker/run"
 )
 
-// notRun is the class of images whose task never said what became of them.
-const notRun = "task"
-
-// closer counts what became of a run. Worker is the name under which its counters are kept.
-const closer = "close"
-
-// failedImage is an image with what its record says.
-type failedImage struct {
-	Image
-	Outcome
-}
-
-// close proves what a run did, records it, and says whom to tell.
+// close proves what a run did, records it, and says whom to tell. Of what was no run it says that it broke.
 func (h *Handler) close(ctx context.Context, e Event) (Closed, error) {
+	if e.Ask.Mode != RunMode {
+		return Closed{Run: e.Run}, h.broken(ctx, e)
+	}
 	r, err := h.Runs.Get(ctx, e.Run)
 	if errors.Is(err, run.ErrNotFound) {
+		if f := e.State.Failure; f != nil && f.Error == lostGate {
+			return h.late(ctx, e)
+		}
 		// The plan failed before it was on record. A failure without a record would be nobody's.
-		r = run.Run{ID: e.Run, Trigger: e.Ask.Trigger, State: run.Finding, Started: h.Now(), Version: h.Version}
+		r = h.newRun(e)
 		err = h.Runs.Create(ctx, r)
 	}
 	if err != nil {
 		return Closed{}, err
 	}
-	closed := r.State != run.Finding && r.State != run.Copying && r.State != run.Proving
+	closed := !r.State.Open()
 	planned, err := h.planned(ctx, e.Run)
 	if err != nil {
 		return Closed{}, err
 	}
-	pending, why := h.prove(ctx, &r, e.State.Failure, closed)
-	failed, counters, err := h.settle(ctx, &r, planned, pending)
+	p, why := h.prove(ctx, &r, planned, e.State.Failure, closed)
+	if p != nil {
+		if err := h.revise(ctx, &r, planned, p); err != nil {
+			return Closed{}, err
+		}
+	}
+	failed, counters, err := h.settle(ctx, &r, planned, p, closed)
 	if err != nil {
 		return Closed{}, err
 	}
 	if !closed {
-		if err := h.finish(ctx, &r, why, counters, failed); err != nil {
+		if err := h.finish(ctx, &r, why, counters, planned, failed); err != nil {
 			return Closed{}, err
 		}
 	}
@@ -63,108 +61,71 @@ func (h *Handler) close(ctx context.Context, e Event) (Closed, error) {
 	return answer, err
 }
 
+// late says what follows an execution that waited in vain to be told whether it begins: others decided all the time. Pushes are
+// noted for the run that is under way; when none is any more, one follows. Other runs were skipped, as beside a run.
+func (h *Handler) late(ctx context.Context, e Event) (Closed, error) {
+	answer := Closed{Run: e.Run, Next: Next(e.Run)}
+	if e.Ask.Trigger == Push {
+		// The note comes first: whoever closes the other run either sees it, or had closed that run before this look.
+		if err := h.noteAgain(ctx); err != nil {
+			return answer, err
+		}
+		other, err := h.other(ctx, e.Run)
+		answer.Again = err == nil && other == ""
+		return answer, err
+	}
+	r := h.newRun(e)
+	r.State, r.Finished, r.Error = run.Skipped, r.Started, "others were deciding all the time whether they begin; nothing was done"
+	answer.State = r.State
+	if err := h.Runs.Create(ctx, r); err != nil {
+		return answer, err
+	}
+	return answer, h.tell(ctx, wiring.RunClosed, r)
+}
+
 // planned returns the images that the run was to copy.
-func (h *Handler) planned(ctx context.Context, runID string) ([]Image, error) {
+func (h *Handler) planned(ctx context.Context, runID string) ([]plannedImage, error) {
 	text, err := h.Work.Get(ctx, imagesKey(runID))
 	if err != nil || text == nil {
 		return nil, err
 	}
-	var images []Image
+	var images []plannedImage
 	if err := json.Unmarshal(text, &images); err != nil {
 		return nil, fmt.Errorf("the list of images in %s cannot be read: %w", imagesKey(runID), err)
 	}
 	return images, nil
 }
 
-// prove compares both registries once more. It returns what still differs, nil when that is not known, and why the run failed.
-func (h *Handler) prove(ctx context.Context, r *run.Run, failure *Failure, closed bool) (pending map[Image]bool, why string) {
+// prove compares both registries once more. It returns what that says, nil when it could not be done, and why the run failed.
+func (h *Handler) prove(ctx context.Context, r *run.Run, planned []plannedImage, failure *Failure, closed bool) (p *proof, why string) {
+	why = r.Error // that of the plan, which had copies made nevertheless
 	if failure != nil {
 		why = cause(*failure)
 	}
 	if closed || r.State == run.Finding { // nothing was planned, so nothing is to be proved
 		return nil, why
 	}
+	const unproved = "whether both ends agree could not be proved: "
 	c, err := h.Registries.Compare(ctx)
 	if err != nil {
-		if why == "" {
-			why = "whether both ends agree could not be proved: " + err.Error()
-		}
-		return nil, why
+		return nil, cmp.Or(why, unproved+err.Error())
 	}
-	pending = map[Image]bool{}
-	for _, b := range c.Batches {
-		for _, i := range b.Images {
-			pending[i] = true
-		}
+	named := make(map[Image]bool, len(planned))
+	for _, i := range planned {
+		named[i.Image] = true
 	}
 	r.Proved = true
-	return pending, why
-}
-
-// settle looks what became of each planned image. One that differs still and has no record of this run gets one.
-func (h *Handler) settle(ctx context.Context, r *run.Run, planned []Image, pending map[Image]bool) ([]failedImage, run.Counters, error) {
-	c := run.Counters{Worker: closer, Seq: 1, Outcomes: map[string]run.Tally{}, Errors: map[string]int64{}, Updated: h.Now()}
-	on, err := h.Records.Outcomes(ctx, planned)
-	if err != nil {
-		return nil, c, err
-	}
-	var failed []failedImage
-	for _, i := range planned {
-		o, there := on[i]
-		if !there || o.Run != r.ID {
-			if pending != nil && !pending[i] {
-				o = Outcome{Run: r.ID, Status: Unchanged} // it is there; whoever copied it did not live to say so
-			} else {
-				o = Outcome{Run: r.ID, Status: Failed, ErrorClass: notRun, ErrorMessage: "no task came to the end of its batch; the log of the copier and the history of the state machine say why"}
-			}
-			if err := h.Records.PutOutcome(ctx, i, o, h.Now()); err != nil {
-				return nil, c, err
-			}
-		}
-		c.Outcomes[outcomes[o.Status]] = add(c.Outcomes[outcomes[o.Status]], o.Bytes)
-		if o.Status == Failed {
-			c.Errors[o.ErrorClass]++
-			failed = append(failed, failedImage{i, o})
+	for _, a := range c.Absent {
+		if a.Class != notFound && !named[a.Image] { // else it is on record as failed
+			r.Proved, why = false, cmp.Or(why, unproved+a.Message)
 		}
 	}
-	if pending != nil {
-		difference(r, planned, failed, pending)
-	}
-	return failed, c, nil
-}
-
-// difference sorts what still differs into what the run says a reason of, what is newer than its plan, and the rest.
-func difference(r *run.Run, planned []Image, failed []failedImage, pending map[Image]bool) {
-	wanted, named := make(map[Image]bool, len(planned)), make(map[Image]bool, len(failed))
-	for _, i := range planned {
-		wanted[i] = true
-	}
-	for _, f := range failed {
-		named[f.Image] = true
-	}
-	r.Remaining, r.Named, r.Newer = map[string]int64{}, 0, 0
-	for i := range pending {
-		switch {
-		case named[i]:
-			r.Named++
-		case !wanted[i]:
-			r.Newer++ // it was pushed since, or a retry did not ask for it
-		default:
-			r.Remaining["changed"]++
-		}
-	}
-}
-
-// outcomes are the names of counters by the status of records, those of the S3 plugin.
-var outcomes = map[string]string{Done: "DONE:copy", Unchanged: "UNCHANGED", Failed: "FAILED"}
-
-func add(t run.Tally, bytes int64) run.Tally {
-	return run.Tally{Objects: t.Objects + 1, Bytes: t.Bytes + bytes}
+	return proofOf(c), why
 }
 
 // finish puts the end of the run on record. What is counted is counted before the run is closed, so that a closed run has its
 // counters.
-func (h *Handler) finish(ctx context.Context, r *run.Run, why string, c run.Counters, failed []failedImage) error {
+func (h *Handler) finish(ctx context.Context, r *run.Run, why string, c run.Counters, planned []plannedImage, failed []failedImage) error {
 	r.State, r.Finished, r.Error = run.Done, h.Now(), why
 	if why != "" {
 		r.State = run.Failed
@@ -172,7 +133,7 @@ func (h *Handler) finish(ctx context.Context, r *run.Run, why string, c run.Coun
 	if err := h.Runs.PutCounters(ctx, r.ID, c); err != nil {
 		return err
 	}
-	repeated, err := h.repeated(ctx, r.ID, failed)
+	repeated, err := h.repeated(ctx, r, planned, failed)
 	if err != nil {
 		return err
 	}
@@ -183,57 +144,6 @@ func (h *Handler) finish(ctx context.Context, r *run.Run, why string, c run.Coun
 	return h.tell(ctx, wiring.RunClosed, *r)
 }
 
-// streakKey is the object that counts for each image in how many runs in a row it has failed.
-const streakKey = "streaks.json"
-
-// Streak is how many failed runs in a row are worth an alarm.
-const Streak = 3
-
-type streaks struct {
-	Run    string        `json:"run"` // that was counted last
-	Images []streakOfOne `json:"images"`
-}
-
-type streakOfOne struct {
-	Image
-	Runs int `json:"runs"`
-}
-
-// repeated counts the images that failed in Streak runs in a row, this one included.
-func (h *Handler) repeated(ctx context.Context, runID string, failed []failedImage) (int, error) {
-	text, err := h.Work.Get(ctx, streakKey)
-	if err != nil {
-		return 0, err
-	}
-	var before streaks
-	if text != nil {
-		if err := json.Unmarshal(text, &before); err != nil {
-			h.Log.Warn("the count of runs in which images failed is unreadable and begins anew", "error", err)
-		}
-	}
-	now := streaks{Run: runID}
-	had := map[Image]int{}
-	for _, s := range before.Images {
-		had[s.Image] = s.Runs
-	}
-	n := 0
-	for _, f := range failed {
-		runs := had[f.Image]
-		if before.Run != runID {
-			runs++
-		}
-		if runs >= Streak {
-			n++
-		}
-		now.Images = append(now.Images, streakOfOne{f.Image, runs})
-	}
-	out, err := json.Marshal(now)
-	if err != nil {
-		return 0, err
-	}
-	return n, h.Work.Put(ctx, streakKey, out)
-}
-
 // measure writes the run's figures, once.
 func (h *Handler) measure(r run.Run, c run.Counters, repeated int) {
 	m := metrics.New(h.Metrics, h.StackName, map[string]string{"run": r.ID}, h.Now)
@@ -241,6 +151,7 @@ func (h *Handler) measure(r run.Run, c run.Counters, repeated int) {
 	m.Add("ImagesCopied", metrics.Count, float64(copied.Objects))
 	m.Add("BytesCopied", metrics.Bytes, float64(copied.Bytes))
 	m.Add("ImagesUnchanged", metrics.Count, float64(r.Finder.Decisions["same"].Objects+c.Outcomes[outcomes[Unchanged]].Objects))
+	m.Add("ImagesDeleted", metrics.Count, float64(c.Outcomes[outcomes[Deleted]].Objects))
 	m.Add("ImagesFailed", metrics.Count, float64(c.Outcomes[outcomes[Failed]].Objects))
 	m.Add("ImagesFailedRepeatedly", metrics.Count, float64(repeated))
 	failedRun := 0.0
@@ -265,56 +176,6 @@ func (h *Handler) tell(ctx context.Context, kind string, r run.Run) error {
 		StackName: h.StackName, StackID: h.StackID, Run: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Finder: r.Finder,
 		Outcomes: t.Outcomes, Settled: run.Settled(counters), Errors: t.Errors, Proved: r.Proved, Named: r.Named, Newer: r.Newer, Remaining: r.Remaining, Error: r.Error,
 	}}})
-}
-
-// Bounds of what people read: SNS takes subjects of 100 letters of ASCII, and the first images show what is wrong.
-// https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-const (
-	maxSubject = 100
-	maxListed  = 20
-	maxLine    = 300
-)
-
-func (h *Handler) subject(r run.Run, failed int) string {
-	text := fmt.Sprintf("Data Transfer Hub: %d images failed in %s", failed, h.StackName)
-	if r.State == run.Failed {
-		text = "Data Transfer Hub: a run failed in " + h.StackName
-	}
-	return text[:min(len(text), maxSubject)] // names of stacks are ASCII
-}
-
-func (h *Handler) message(r run.Run, failed []failedImage, c run.Counters) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Task %s in %s, run %s, %s.\n", h.StackName, h.Region, r.ID, strings.ToLower(string(r.State)))
-	if r.Error != "" {
-		fmt.Fprintf(&b, "Error: %s\n", clip(r.Error, 4*maxLine))
-	}
-	fmt.Fprintf(&b, "Images copied %d, failed %d; still different without a reason on record %d.\n",
-		c.Outcomes[outcomes[Done]].Objects, len(failed), sum(r.Remaining))
-	for n, f := range failed {
-		if n == maxListed {
-			fmt.Fprintf(&b, "... and %d more; the table of records has all of them.\n", len(failed)-n)
-			break
-		}
-		fmt.Fprintf(&b, "- %s %s: %s: %s\n", f.Name, f.Tag, f.ErrorClass, clip(f.ErrorMessage, maxLine))
-	}
-	b.WriteString("The next run tries again what still differs.\n")
-	return b.String()
-}
-
-func clip(text string, most int) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "..."
-}
-
-func sum(all map[string]int64) (n int64) {
-	for v := range maps.Values(all) {
-		n += v
-	}
-	return n
 }
 
 // cause is an error of Step Functions in words. A Lambda's own error is JSON within it.

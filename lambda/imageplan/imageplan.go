@@ -3,6 +3,7 @@
 package imageplan
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,10 +26,11 @@ type Image struct {
 	Tag  string `json:"tag"`   // or digest, of an untagged manifest
 }
 
-// Batch is what one Fargate task copies.
+// Batch is what one Fargate task copies and, after that, deletes.
 type Batch struct {
 	Document []byte // what the copier reads
 	Images   []Image
+	Deletes  []Image // at the destination
 }
 
 // Comparison is what a look at both registries found.
@@ -36,6 +38,8 @@ type Comparison struct {
 	Totals  run.FinderTotals // images as objects
 	Batches []Batch          // everything that differs
 	Absent  []Absent         // what a list names and the source does not have
+	// TooMany says why nothing is deleted although there would be something to delete; empty otherwise.
+	TooMany string
 }
 
 // Absent is an image that a list names and the source does not have. It is a failure of the run, and no work.
@@ -50,12 +54,24 @@ type Registries interface {
 	Compare(ctx context.Context) (Comparison, error)
 	// Check looks whether both ends can be used, and changes nothing.
 	Check(ctx context.Context) ([]task.Finding, error)
+	// Look tells how images stand now. Those of which that cannot be told are not in it.
+	Look(ctx context.Context, images []Image) (map[Image]Standing, error)
 }
+
+// Standing is how an image stands that is no work.
+type Standing string
+
+// The standings.
+const (
+	Same     Standing = "same"     // the destination has it as the source has it
+	Gone     Standing = "gone"     // the source does not have it
+	Unwanted Standing = "unwanted" // the list does not choose it
+)
 
 // Outcome is what is on record of an image.
 type Outcome struct {
 	Run          string // that wrote it
-	Status       string // Done, Unchanged or Error
+	Status       string // Done, Unchanged, Deleted or Error
 	Bytes        int64
 	ErrorClass   string
 	ErrorMessage string
@@ -65,6 +81,7 @@ type Outcome struct {
 const (
 	Done      = "Done"
 	Unchanged = "Unchanged"
+	Deleted   = "Deleted"
 	Failed    = "Error"
 )
 
@@ -74,6 +91,9 @@ type Records interface {
 	Outcomes(ctx context.Context, images []Image) (map[Image]Outcome, error)
 	// PutOutcome replaces what is on record.
 	PutOutcome(ctx context.Context, image Image, o Outcome, at time.Time) error
+	// Failures returns images that are on record as failed, from a place on that an earlier call returned; "" is before the first,
+	// and returned behind the last. It may lag behind PutOutcome.
+	Failures(ctx context.Context, after string) (images []Image, next string, err error)
 }
 
 // Work is the bucket of work lists.
@@ -110,6 +130,40 @@ type Ask struct {
 	// Of a retry: only images whose record says that they failed, of those the named ones, or those of a class.
 	Images []Image `json:"images,omitempty"`
 	Class  string  `json:"class,omitempty"`
+	// Kept is the key under which the images of a retry are kept that are too many for an execution's input.
+	Kept string `json:"kept,omitempty"`
+}
+
+// MaxInput is the longest list of images, in bytes of JSON, that an execution is given. Its input is part of what later steps are
+// given, and all of that may have 256 KiB.
+// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+const MaxInput = 64 << 10
+
+// Keep puts the images of a retry aside in the run table when they are too many for an execution's input. The table packs what it
+// keeps; the error is a *run.CheckpointSizeError where even that is too long.
+func Keep(ctx context.Context, runs run.Store, request string, a Ask) (Ask, error) {
+	doc, err := json.Marshal(a.Images)
+	if err != nil || len(doc) <= MaxInput {
+		return a, err
+	}
+	a.Images, a.Kept = nil, "asked."+request
+	return a, runs.PutAnswer(ctx, a.Kept, doc)
+}
+
+// images returns the images that a retry names.
+func (h *Handler) images(ctx context.Context, a Ask) ([]Image, error) {
+	if a.Kept == "" {
+		return a.Images, nil
+	}
+	doc, err := h.Runs.Answer(ctx, a.Kept)
+	if err != nil {
+		return nil, err
+	}
+	var images []Image
+	if err := json.Unmarshal(doc, &images); err != nil || len(images) == 0 {
+		return nil, fmt.Errorf("the images of this retry, kept under %s, are not there any more; ask again", a.Kept)
+	}
+	return images, nil
 }
 
 // Event is what the state machine gives.
@@ -233,7 +287,15 @@ const (
 	gateTime = 2 * time.Minute
 )
 
-var errGate = errors.New("another execution is deciding whether it begins; this one asks again")
+// gateError says that a run could not yet be begun. Its name is how the state machine knows it, and waits.
+type gateError struct{}
+
+func (gateError) Error() string {
+	return "another execution is deciding whether it begins; this one asks again"
+}
+
+// lostGate is the name under which Step Functions knows a gateError: Lambda gives errors the names of their types.
+const lostGate = "gateError"
 
 // plan begins a run, unless one is under way.
 func (h *Handler) plan(ctx context.Context, e Event) (Planned, error) {
@@ -262,7 +324,7 @@ func (h *Handler) plan(ctx context.Context, e Event) (Planned, error) {
 	if err != nil {
 		return end, err
 	}
-	r.State, r.Found, r.Finder = run.Copying, h.Now(), c.Totals
+	r.State, r.Found, r.Finder, r.Error = run.Copying, h.Now(), c.Totals, c.TooMany
 	r.Finder.Queued = int64(p.Images)
 	if err := h.Runs.Update(ctx, r); err != nil {
 		return end, err
@@ -281,20 +343,22 @@ func (h *Handler) begin(ctx context.Context, e Event) (bool, error) {
 		return false, err
 	}
 	if !held {
-		return false, errGate
+		return false, gateError{}
 	}
 	begins, err := h.decide(ctx, e)
 	return begins, errors.Join(err, h.Runs.Unlease(ctx, gate, e.Run))
 }
 
+// newRun is a run that begins.
+func (h *Handler) newRun(e Event) run.Run {
+	return run.Run{ID: e.Run, Trigger: cmp.Or(e.Ask.Trigger, Manual), State: run.Finding, Started: h.Now(), Version: h.Version}
+}
+
 func (h *Handler) decide(ctx context.Context, e Event) (bool, error) {
-	r := run.Run{ID: e.Run, Trigger: e.Ask.Trigger, State: run.Finding, Started: h.Now(), Version: h.Version}
-	if r.Trigger == "" {
-		r.Trigger = Manual
-	}
+	r := h.newRun(e)
 	switch there, err := h.Runs.Get(ctx, e.Run); {
 	case err == nil:
-		return there.State == run.Finding || there.State == run.Copying, nil // an answer was lost
+		return there.State.Open(), nil // an answer was lost
 	case !errors.Is(err, run.ErrNotFound):
 		return false, err
 	}
@@ -324,13 +388,12 @@ func (h *Handler) decide(ctx context.Context, e Event) (bool, error) {
 
 // other returns the run that is under way. One whose execution is gone is closed as failed: nobody else would.
 func (h *Handler) other(ctx context.Context, self string) (string, error) {
-	const enough = 50 // one is open at a time; the newest ones may have been skipped
-	latest, err := h.Runs.Latest(ctx, enough)
+	open, err := h.Runs.Open(ctx)
 	if err != nil {
 		return "", err
 	}
-	for _, r := range latest {
-		if r.ID == self || r.State != run.Finding && r.State != run.Copying && r.State != run.Proving {
+	for _, r := range open {
+		if r.ID == self {
 			continue
 		}
 		alive, err := h.Alive(ctx, r.ID)
@@ -352,15 +415,24 @@ func (h *Handler) other(ctx context.Context, self string) (string, error) {
 // Batches that hold one of them are copied whole, since what agrees already costs a look.
 func (h *Handler) chosen(ctx context.Context, c Comparison, ask Ask) (Comparison, error) {
 	kept := c
-	kept.Batches = nil
+	kept.Batches, kept.TooMany = nil, "" // a whole run says it
+	named, err := h.images(ctx, ask)
+	if err != nil {
+		return kept, err
+	}
+	wanted := make(map[Image]bool, len(named))
+	for _, i := range named {
+		wanted[i] = true
+	}
 	for _, b := range c.Batches {
-		on, err := h.Records.Outcomes(ctx, b.Images)
+		all := slices.Concat(b.Images, b.Deletes)
+		on, err := h.Records.Outcomes(ctx, all)
 		if err != nil {
 			return kept, err
 		}
-		if slices.ContainsFunc(b.Images, func(i Image) bool {
+		if slices.ContainsFunc(all, func(i Image) bool {
 			o := on[i]
-			return o.Status == Failed && (ask.Class == "" || o.ErrorClass == ask.Class) && (len(ask.Images) == 0 || slices.Contains(ask.Images, i))
+			return o.Status == Failed && (ask.Class == "" || o.ErrorClass == ask.Class) && (len(wanted) == 0 || wanted[i])
 		}) {
 			kept.Batches = append(kept.Batches, b)
 		}
@@ -379,21 +451,32 @@ func (h *Handler) missing(ctx context.Context, runID string, all []Absent) error
 	return nil
 }
 
+// plannedImage is an image in the list of what a run was to do.
+type plannedImage struct {
+	Image
+	Delete bool `json:"delete,omitempty"`
+}
+
 // write puts the batches, then the list of their keys and of their images, into the bucket.
 func (h *Handler) write(ctx context.Context, runID string, c Comparison) (Planned, error) {
 	p := Planned{Verdict: Close, Run: runID, Batches: len(c.Batches)}
 	var keys []string
-	var images []Image
+	var images []plannedImage
 	for n, b := range c.Batches {
 		keys = append(keys, batchKey(runID, n))
-		images = append(images, b.Images...)
+		for _, i := range b.Images {
+			images = append(images, plannedImage{Image: i})
+		}
+		for _, i := range b.Deletes {
+			images = append(images, plannedImage{i, true})
+		}
+		p.Images += len(b.Images)
 		if err := h.Work.Put(ctx, keys[n], b.Document); err != nil {
 			return p, err
 		}
 	}
-	p.Images = len(images)
 	for _, a := range c.Absent {
-		images = append(images, a.Image) // so that closing counts it
+		images = append(images, plannedImage{Image: a.Image}) // so that closing counts it
 	}
 	if len(images) == 0 {
 		return p, nil

@@ -27,6 +27,29 @@ func (h *Handler) reply(ctx context.Context, e Event) (Planned, error) {
 	return Planned{Verdict: End, Run: e.Run}, h.put(ctx, e.Ask.Request, answer)
 }
 
+// broken answers a request whose plan or check was lost: its Lambda ran out of time or memory, or failed in every try. Whoever asked
+// would otherwise wait for ever. What was answered before stays.
+func (h *Handler) broken(ctx context.Context, e Event) error {
+	doc, err := h.Runs.Answer(ctx, e.Ask.Request)
+	if err != nil {
+		return err
+	}
+	answer := task.Answer{Started: h.Now()}
+	if doc != nil {
+		if err := json.Unmarshal(doc, &answer); err != nil {
+			return fmt.Errorf("the answer to request %s: %w", e.Ask.Request, err)
+		}
+	}
+	if answer.State == task.Finished || answer.State == task.Broken {
+		return nil
+	}
+	answer.State, answer.Finished, answer.Error = task.Broken, h.Now(), "it ended without an answer; the log of the Lambda says why"
+	if e.State.Failure != nil {
+		answer.Error = cause(*e.State.Failure)
+	}
+	return h.put(ctx, e.Ask.Request, answer)
+}
+
 func (h *Handler) planOnly(ctx context.Context) (*task.PlanResult, error) {
 	c, err := h.Registries.Compare(ctx)
 	if err != nil {

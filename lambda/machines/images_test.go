@@ -40,7 +40,14 @@ type registries struct {
 	running, most       int
 	refuses             error // of a comparison
 	absent              []imageplan.Absent
+	deletes             bool          // what only the destination has is deleted
+	tooMany             string        // why it is not
+	lost                int           // so many Lambdas that plan die
+	hold                chan struct{} // tasks wait until it is closed; nil: they do not
 }
+
+// batchOf is a batch as the copier reads it.
+type batchOf struct{ Copy, Delete []imageplan.Image }
 
 func newRegistries(images, perBatch int) *registries {
 	r := &registries{
@@ -59,22 +66,51 @@ func (r *registries) Compare(context.Context) (imageplan.Comparison, error) {
 	if r.refuses != nil {
 		return imageplan.Comparison{}, r.refuses
 	}
-	c := imageplan.Comparison{Totals: run.FinderTotals{ListedSource: int64(len(r.source)), ListedDestination: int64(len(r.destination)), Decisions: map[string]run.Tally{}}, Absent: r.absent}
-	order := func(a, b imageplan.Image) int { return strings.Compare(a.Name+":"+a.Tag, b.Name+":"+b.Tag) }
-	var differ []imageplan.Image
-	for _, i := range slices.SortedFunc(maps.Keys(r.source), order) {
+	c := imageplan.Comparison{Totals: run.FinderTotals{ListedSource: int64(len(r.source)), ListedDestination: int64(len(r.destination)), Decisions: map[string]run.Tally{}}, Absent: r.absent, TooMany: r.tooMany}
+	var differ, extraneous []imageplan.Image
+	for _, i := range sorted(r.source) {
 		if r.source[i] != r.destination[i] {
 			differ = append(differ, i)
 		}
 	}
+	for _, i := range sorted(r.destination) {
+		if _, there := r.source[i]; !there && r.deletes && r.tooMany == "" {
+			extraneous = append(extraneous, i)
+		}
+	}
 	for batch := range slices.Chunk(differ, r.perBatch) {
-		document, err := json.Marshal(batch)
-		if err != nil {
+		c.Batches = append(c.Batches, imageplan.Batch{Images: batch})
+	}
+	if len(extraneous) > 0 {
+		c.Batches = append(c.Batches, imageplan.Batch{Deletes: extraneous})
+	}
+	for n, b := range c.Batches {
+		var err error
+		if c.Batches[n].Document, err = json.Marshal(batchOf{b.Images, b.Deletes}); err != nil {
 			return c, err
 		}
-		c.Batches = append(c.Batches, imageplan.Batch{Document: document, Images: batch})
 	}
 	return c, nil
+}
+
+// sorted are the images of a map in their order.
+func sorted[V any](of map[imageplan.Image]V) []imageplan.Image {
+	return slices.SortedFunc(maps.Keys(of), func(a, b imageplan.Image) int { return strings.Compare(a.Name+":"+a.Tag, b.Name+":"+b.Tag) })
+}
+
+func (r *registries) Look(_ context.Context, images []imageplan.Image) (map[imageplan.Image]imageplan.Standing, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	standings := map[imageplan.Image]imageplan.Standing{}
+	for _, i := range images {
+		switch digest, there := r.source[i]; {
+		case !there:
+			standings[i] = imageplan.Gone
+		case digest == r.destination[i]:
+			standings[i] = imageplan.Same
+		}
+	}
+	return standings, nil
 }
 
 func (*registries) Check(context.Context) ([]task.Finding, error) {
@@ -100,6 +136,20 @@ func (r *registries) PutOutcome(_ context.Context, i imageplan.Image, o imagepla
 	return nil
 }
 
+func (r *registries) Failures(_ context.Context, after string) (images []imageplan.Image, next string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, i := range sorted(r.records) {
+		if place := i.Name + ":" + i.Tag; r.records[i].Status == imageplan.Failed && place > after {
+			if len(images) == 2 { // a page is short
+				return images, next, nil
+			}
+			images, next = append(images, i), place
+		}
+	}
+	return images, "", nil
+}
+
 // copy is a Fargate task: it copies what the batch lists, records it, and fails when an image did.
 func (r *registries) copy(runID, batch string, document []byte) error {
 	r.mu.Lock()
@@ -108,15 +158,22 @@ func (r *registries) copy(runID, batch string, document []byte) error {
 	r.tries[batch]++
 	r.mu.Unlock()
 	time.Sleep(20 * time.Millisecond) // so that tasks overlap, as they do
+	if r.hold != nil {
+		<-r.hold
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.running--
-	var images []imageplan.Image
-	if err := json.Unmarshal(document, &images); err != nil {
+	var b batchOf
+	if err := json.Unmarshal(document, &b); err != nil {
 		return err
 	}
+	for _, i := range b.Delete {
+		delete(r.destination, i)
+		r.records[i] = imageplan.Outcome{Run: runID, Status: imageplan.Deleted}
+	}
 	failed := 0
-	for _, i := range images {
+	for _, i := range b.Copy {
 		if r.source[i] == r.destination[i] {
 			continue
 		}
@@ -130,9 +187,21 @@ func (r *registries) copy(runID, batch string, document []byte) error {
 		r.records[i] = imageplan.Outcome{Run: runID, Status: imageplan.Done, Bytes: 10}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %d images failed", failed, len(images))
+		return fmt.Errorf("%d of %d images failed", failed, len(b.Copy))
 	}
 	return nil
+}
+
+// dies reports whether a Lambda that plans is lost.
+func (r *registries) dies(event []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var e struct{ Step string }
+	if json.Unmarshal(event, &e) != nil || e.Step != "plan" || r.lost == 0 {
+		return false
+	}
+	r.lost--
+	return true
 }
 
 // images is a stack of the ECR plugin on stand-ins.
@@ -177,7 +246,7 @@ func newImages(t *testing.T, name string, r *registries) *images {
 	must(t, err)
 	topic, read := machinesaws.Topic(t, workflows.URL, name)
 	s.notices = read
-	definition := strings.NewReplacer("${Partition}", "aws", "${Function}", "plan", "${Topic}", topic, "${Bucket}", workBucket, `"IntervalSeconds":15`, `"IntervalSeconds":1`, `"BackoffRate":2`, `"BackoffRate":1`).Replace(asLambda(t, workflow.Run()))
+	definition := strings.NewReplacer("${Partition}", "aws", "${Function}", "plan", "${Topic}", topic, "${Bucket}", workBucket, `"IntervalSeconds":15`, `"IntervalSeconds":1`, `"IntervalSeconds":5`, `"IntervalSeconds":1`, `"BackoffRate":2`, `"BackoffRate":1`).Replace(asLambda(t, workflow.Run()))
 	s.Machine = machinesaws.Create(t, workflows.URL, name, definition)
 	machinesaws.Put(t, workflows.URL, workBucket, "beginning", "")
 	cfg := standinaws.Config(t, workflows.URL)
@@ -193,6 +262,9 @@ func newImages(t *testing.T, name string, r *registries) *images {
 		var err error
 		switch {
 		case strings.HasSuffix(function, "plan"):
+			if r.dies(payload) {
+				return nil, errors.New("Task timed out after 900.00 seconds")
+			}
 			answer, err = h.Handle(context.Background(), payload)
 		case strings.HasSuffix(function, "copier"):
 			var in struct{ Run, Batch string }
@@ -304,9 +376,6 @@ func TestRunWithAnImageThatIsMissing(t *testing.T) {
 // both are answered under the id of their request, and neither is a run.
 func TestRetryPlanAndCheck(t *testing.T) {
 	r := newRegistries(3, 1)
-	image := func(n int) imageplan.Image {
-		return imageplan.Image{Name: "team/app-000", Tag: fmt.Sprintf("v%05d", n)}
-	}
 	for n, class := range []string{"network", "manifest"} {
 		r.records[image(n)] = imageplan.Outcome{Run: "before", Status: imageplan.Failed, ErrorClass: class}
 	}

@@ -52,7 +52,7 @@ func TestPoliciesOfImagesAreWhatTheCodeNeeds(t *testing.T) {
 		{program: "lambda/imageconfig/main", policy: policy.Lambda(wiring.ImageConfig)},
 		{program: "lambda/imagecontrol/main", policy: policy.Lambda(wiring.ImageControl), uses: map[string][]string{"lambda/monitor/monitoraws": nil}},
 		{program: "lambda/imageplan/main", policy: policy.Lambda(wiring.ImagePlan), uses: map[string][]string{
-			"worker/image/record/recordaws": recordaws.PlanActions(), "worker/image/ecraws": compares, "worker/store/storeaws": become,
+			"worker/image/record/recordaws": all(imageplanaws.RecordActions()), "worker/image/ecraws": compares, "worker/store/storeaws": become,
 			"plugins/contract/configaws": all(configaws.Actions()),
 		}},
 		{program: "cmd/imagecopier", policy: policy.Copier(), uses: map[string][]string{

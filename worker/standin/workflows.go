@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 )
@@ -119,10 +120,19 @@ func (w *Workflows) serve(rw http.ResponseWriter, r *http.Request, pass http.Han
 	answer, err := invoke(name, payload)
 	if err != nil {
 		rw.Header().Set("X-Amz-Function-Error", "Unhandled")
-		answer = fmt.Appendf(nil, `{"errorMessage":%q,"errorType":"errorString"}`, err.Error())
+		answer = fmt.Appendf(nil, `{"errorMessage":%q,"errorType":%q}`, err.Error(), typeName(err))
 	}
 	rw.Header().Set("Content-Type", "application/json")
 	_, _ = rw.Write(answer)
+}
+
+// typeName is how Lambda calls an error: by the name of its type.
+func typeName(err error) string {
+	t := reflect.TypeOf(err)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Name()
 }
 
 // Stop ends the server.

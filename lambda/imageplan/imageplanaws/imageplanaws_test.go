@@ -43,7 +43,8 @@ func TestRecords(t *testing.T) {
 		"RunId": &types.AttributeValueMemberS{Value: "before"}, "Bytes": &types.AttributeValueMemberN{Value: "7"}, "SourceDigest": &types.AttributeValueMemberS{Value: "sha256:0"},
 	}})
 	must(t, err)
-	records := imageplanaws.OpenRecords(standinaws.Only(t, cfg, imageplanaws.RecordActions()), "records")
+	table, index := imageplanaws.RecordActions()
+	records := imageplanaws.OpenRecords(standinaws.Only(t, cfg, slices.Concat(table, index)), "records")
 	var images []imageplan.Image
 	for n := range 130 { // more than a call takes
 		images = append(images, imageplan.Image{Name: "team/app", Tag: fmt.Sprintf("v%d", n)})
@@ -60,6 +61,10 @@ func TestRecords(t *testing.T) {
 	got, err = records.Outcomes(t.Context(), images)
 	if err != nil || len(got) != 120 || got[images[119]] != failed || got[images[0]] != failed {
 		t.Errorf("%d records, %v", len(got), err)
+	}
+	listed, next, err := records.Failures(t.Context(), "")
+	if err != nil || len(listed) != 120 || next != "" || !slices.Contains(listed, images[0]) {
+		t.Errorf("%d failures, then %q, %v", len(listed), next, err)
 	}
 	item, err := db.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: in.TableName, Key: map[string]types.AttributeValue{
 		"Image": &types.AttributeValueMemberS{Value: "team/app"}, "Tag": &types.AttributeValueMemberS{Value: "v0"},

@@ -11,8 +11,22 @@ import (
 	"github.com/datatransferhub/dth/worker/image/record/recordaws"
 )
 
-// RecordActions returns the IAM actions on the table of records.
-func RecordActions() []string { return recordaws.PlanActions() }
+// RecordActions returns the IAM actions on the table of records, and on its index.
+func RecordActions() (table, index []string) {
+	return recordaws.PlanActions(), []string{"dynamodb:Query"}
+}
+
+// page is how many failures are read at once.
+const page = 500
+
+// Failures implements imageplan.Records.
+func (r *Records) Failures(ctx context.Context, after string) (images []imageplan.Image, next string, err error) {
+	p, err := r.table.List(ctx, record.Failed, page, after)
+	for _, one := range p.Records {
+		images = append(images, imageplan.Image{Name: one.Image, Tag: one.Tag})
+	}
+	return images, p.Next, err
+}
 
 // Records implements imageplan.Records on the copier's table.
 type Records struct{ table *recordaws.Records }

@@ -2,6 +2,7 @@ package planner_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/registry"
 
+	"github.com/datatransferhub/dth/lambda/imageplan"
 	"github.com/datatransferhub/dth/lambda/imageplan/planner"
 	"github.com/datatransferhub/dth/worker/image"
 	"github.com/datatransferhub/dth/worker/image/imagelist"
@@ -65,5 +67,79 @@ func TestCompare(t *testing.T) {
 	findings, err := r.Check(t.Context())
 	if err != nil || len(findings) != 2 || findings[0].Result != "ok" || findings[1].End != "destination" {
 		t.Errorf("%+v, %v", findings, err)
+	}
+}
+
+// What failed before agrees by now, has gone, is not chosen any more, or is work; where that cannot be told, nothing is said.
+func TestLook(t *testing.T) {
+	from, to, other := serve(t), serve(t), serve(t)
+	source, target, third := imagetest.Filler{Host: from, Base: 100, Layer: 100}, imagetest.Filler{Host: to, Base: 100, Layer: 100}, imagetest.Filler{Host: other, Base: 100, Layer: 100}
+	write := func(f imagetest.Filler, repository, tag string, seed uint64) {
+		t.Helper()
+		if _, err := f.Write(t.Context(), repository, tag, seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(source, "team/app", "same", 1)
+	write(target, "mirror/team/app", "same", 1)
+	write(source, "team/app", "changed", 2)
+	write(target, "mirror/team/app", "changed", 3)
+	write(source, "team/app", "new", 4)
+	write(third, "lib", "v1", 5)
+	write(target, "mirror/lib", "v1", 5)
+	open := func(list string, apart bool) planner.Registries {
+		return planner.Registries{Open: func(context.Context) (plan.Config, error) {
+			c := plan.Config{Prefix: "mirror/", Referrers: true}
+			var err error
+			if c.List, err = imagelist.Parse(list); err != nil {
+				return c, err
+			}
+			if c.Source, err = registries.Open(from, registries.Options{}); err != nil {
+				return c, err
+			}
+			if apart {
+				c.Open = func(host string) (image.Registry, error) { return registries.Open(host, registries.Options{}) }
+			}
+			c.Destination, err = registries.Open(to, registries.Options{})
+			return c, err
+		}}
+	}
+	digest := "sha256:" + strings.Repeat("a", 64)
+	for _, c := range []struct {
+		list        string
+		name, tag   string
+		want        imageplan.Standing
+		onlyOneHost bool
+	}{
+		{"", "team/app", "same", imageplan.Same, false},
+		{"", "team/app", "changed", "", false},
+		{"", "team/app", "new", "", false},
+		{"", "team/app", "old", imageplan.Gone, false},
+		{"", "team/gone", "1", imageplan.Gone, false},
+		{"", "team/app", digest, imageplan.Unwanted, false}, // what has no tag is not taken
+		{"", "team/app", imagelist.AllTags, imageplan.Same, false},
+		{"", "team/gone", imagelist.AllTags, imageplan.Gone, false},
+		{"team/*:s*", "team/app", "same", imageplan.Same, false},
+		{"team/*:s*", "team/app", "changed", imageplan.Unwanted, false},
+		{"team/*:s*", "team/app", "team/*:s*", imageplan.Same, false}, // the entry itself had chosen nothing
+		{"team/*:s*", "team/app", "team/*:x*", imageplan.Unwanted, false},
+		{"team/*:s*", "else", imagelist.AllTags, imageplan.Unwanted, false},
+		{"team/app@" + digest, "team/app", digest, imageplan.Gone, false},
+		{other + "/lib:v1", other + "/lib", "v1", imageplan.Same, false},
+		{other + "/lib:v1", "lib", "v1", imageplan.Unwanted, false},
+		{"lib:v1", other + "/lib", "v1", imageplan.Unwanted, false},
+		{"localhost:1/lib:v1", "localhost:1/lib", "v1", "", false}, // nobody listens there
+		{"team/app:same", "team/app", "sha256-" + strings.Repeat("a", 64), imageplan.Gone, false},
+		{"team/app:same", "team/app", "same", imageplan.Same, true},
+	} {
+		i := imageplan.Image{Name: c.name, Tag: c.tag}
+		got, err := open(c.list, !c.onlyOneHost).Look(t.Context(), []imageplan.Image{i})
+		if err != nil || got[i] != c.want || len(got) > 1 {
+			t.Errorf("%q: %v stands %v, %v; want %q", c.list, i, got, err, c.want)
+		}
+	}
+	none := planner.Registries{Open: func(context.Context) (plan.Config, error) { return plan.Config{}, errors.New("no way in") }}
+	if _, err := none.Look(t.Context(), []imageplan.Image{{Name: "a", Tag: "b"}}); err == nil {
+		t.Error("a look without registries succeeds")
 	}
 }

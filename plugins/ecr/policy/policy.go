@@ -48,6 +48,9 @@ const (
 	ImageRepository    = "ImageRepository"   // pattern of the ARN of the copier image's repository
 )
 
+// Family is the name of the copier's task definition, without a revision.
+const Family = "CopierFamily"
+
 // CopierLogs is the log group of the copier's tasks, by logical id.
 const CopierLogs = "CopierLogs"
 
@@ -77,7 +80,8 @@ func Machine() []Statement {
 			Sid: "Results", Actions: []string{"s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"},
 			Resources: []string{runsPrefixArn + "*/results/*"},
 		},
-		{Sid: "Tasks", Actions: []string{"ecs:RunTask"}, Resources: []string{"${CopierTask}"}},
+		// An update in the middle of a run makes another revision, by which the rest of the batches is copied.
+		{Sid: "Tasks", Actions: []string{"ecs:RunTask"}, Resources: []string{"arn:${AWS::Partition}:ecs:" + own + "task-definition/${" + Family + "}:*"}},
 		{Sid: "WatchTasks", Actions: []string{"ecs:StopTask", "ecs:DescribeTasks"}, Resources: []string{"arn:${AWS::Partition}:ecs:" + own + "task/${ecsClusterName}/*"}},
 		{Sid: "TagTasks", Actions: []string{"ecs:TagResource"}, Resources: []string{"arn:${AWS::Partition}:ecs:" + own + "task/${ecsClusterName}/*"}, Conditions: map[string]map[string][]string{
 			"StringEquals": {"ecs:CreateAction": {"RunTask"}},
@@ -154,6 +158,7 @@ func Lambda(name string) []Statement {
 func planner() []Statement {
 	return slices.Concat(configuration(), identities(), readSource(), readDestination(), []Statement{
 		{Sid: "Records", Actions: recordaws.PlanActions(), Resources: []string{"${RecordTable.Arn}"}},
+		{Sid: "Failures", Actions: []string{"dynamodb:Query"}, Resources: []string{"${RecordTable.Arn}/index/" + recordaws.Index}},
 		{Sid: "Runs", Actions: runaws.Actions(), Resources: []string{"${RunTable.Arn}"}},
 		{Sid: "Work", Actions: []string{"s3:GetObject", "s3:PutObject"}, Resources: []string{runsPrefixArn + "*", s3Arn + "${WorkBucket}/streaks.json"}},
 		{Sid: "WorkBucket", Actions: []string{"s3:ListBucket"}, Resources: []string{"${WorkBucket.Arn}"}},

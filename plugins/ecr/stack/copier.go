@@ -79,7 +79,7 @@ func (b *builder) copier(configured awscdk.CfnResource) awsecs.CfnTaskDefinition
 	user := strconv.Itoa(wiring.UserID)
 	const volume = "scratch"
 	task := awsecs.NewCfnTaskDefinition(b.s.Scope, new("CopierTask"), &awsecs.CfnTaskDefinitionProps{
-		Family: kit.Sub("${AWS::StackName}-copier"), Cpu: kit.Ref("taskCpu"), Memory: kit.Ref("taskMemory"),
+		Family: family(), Cpu: kit.Ref("taskCpu"), Memory: kit.Ref("taskMemory"),
 		NetworkMode: new("awsvpc"), RequiresCompatibilities: kit.List("FARGATE"),
 		RuntimePlatform: &awsecs.CfnTaskDefinition_RuntimePlatformProperty{CpuArchitecture: kit.Ref("cpuArchitecture"), OperatingSystemFamily: new("LINUX")},
 		TaskRoleArn:     role.AttrArn(), ExecutionRoleArn: execution.AttrArn(),
@@ -106,6 +106,10 @@ func (b *builder) copier(configured awscdk.CfnResource) awsecs.CfnTaskDefinition
 	kit.Depend(task, configured)
 	return task
 }
+
+// family names the task definition. Runs ask for it without a revision: CloudFormation deregisters the one that an update replaces,
+// and nothing can be begun by that one any more.
+func family() *string { return kit.Sub("${AWS::StackName}-copier") }
 
 func variables(values map[string]*string) *[]any {
 	var all []any

@@ -88,7 +88,7 @@ func (a account) checkMachine(ids map[string]string, subnets []string) {
 	task := m.States.Copy.ItemProcessor.States["Copy a batch"]
 	p := task.Parameters
 	network := p.NetworkConfiguration.AwsvpcConfiguration
-	if task.Resource != "arn:aws:states:::ecs:runTask.sync" || p.Cluster != "plugins" || p.LaunchType != "FARGATE" || !strings.Contains(p.TaskDefinition, "task-copier") {
+	if task.Resource != "arn:aws:states:::ecs:runTask.sync" || p.Cluster != "plugins" || p.LaunchType != "FARGATE" || p.TaskDefinition != "task-copier" {
 		a.T.Errorf("tasks: %+v", task)
 	}
 	if len(network.Subnets) != 2 || network.Subnets[0] != subnets[0] || network.AssignPublicIp != "DISABLED" || len(network.SecurityGroups) != 1 || !strings.HasPrefix(network.SecurityGroups[0], "sg-") {

@@ -167,6 +167,7 @@ func TestComputedValues(t *testing.T) {
 		{"Schedule ScheduleExpression", nil, "rate(1 day)"},
 		{"Schedule ScheduleExpression", map[string]string{"scheduleExpression": "5 4 * * ? *"}, "cron(5 4 * * ? *)"},
 		{"Runs StateMachineName", nil, "DataTransferHub-images-0a1b"},
+		{"RunsRole Tasks", nil, "arn:aws:ecs:us-east-1:" + account + ":task-definition/task-copier:*"},
 		{"RunsRole Batches", nil, "arn:aws:states:us-east-1:" + account + ":stateMachine:DataTransferHub-images-0a1b"},
 	} {
 		given := complete(tt.given)

@@ -73,6 +73,7 @@ func (b *builder) newRights() contractstack.Rights {
 		policy.ListObject:      kit.Field("s3://", 1, kit.Sub("${srcImageList}s3://")),
 		policy.Configuration:   kit.Sub(configuration),
 		policy.MachineName:     machine(),
+		policy.Family:          family(),
 		policy.ImageRepository: b.imageRepository(),
 	}
 	return r

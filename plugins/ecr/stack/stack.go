@@ -77,7 +77,7 @@ func (b *builder) build() {
 	runs := b.s.Machine(kit.Machine{
 		ID: "Runs", Name: "runs", FullName: machine(), Description: "Makes the runs of a Data Transfer Hub task", Definition: workflow.Run(),
 		Values: map[string]*string{
-			"Function": plan.Function.AttrArn(), "Topic": topic.Ref(), "Bucket": b.bucket.Ref(), "Cluster": kit.Ref("ecsClusterName"), "TaskDefinition": copier.Ref(),
+			"Function": plan.Function.AttrArn(), "Topic": topic.Ref(), "Bucket": b.bucket.Ref(), "Cluster": kit.Ref("ecsClusterName"), "TaskDefinition": family(),
 			"SubnetA": kit.Ref("ecsSubnetA"), "SubnetB": kit.Ref("ecsSubnetB"), "SecurityGroup": network.AttrGroupId(),
 			"AssignPublicIp": b.c.public.Choose(new("ENABLED"), new("DISABLED")),
 		},
@@ -86,7 +86,7 @@ func (b *builder) build() {
 	guard := b.s.CustomResource("Guard", "ImageGuard", b.function(wiring.ImageGuard), customTime, map[string]any{
 		wiring.PropMachine: runs.Ref(), wiring.PropBucket: b.bucket.Ref(),
 	})
-	kit.Depend(guard, b.records, b.runs, network, config)
+	kit.Depend(guard, b.records, b.runs, network, config, copier)
 	steer := b.begin(runs, guard)
 	b.watch(topic.Ref(), runs.Ref())
 	dashboard := b.dashboard(runs.Ref())

@@ -51,7 +51,7 @@ func (b *builder) dashboard(machine *string) awscloudwatch.CfnDashboard {
 		return kit.Line("AWS/ECS", name, "Average", label, "ClusterName", kit.Ref("ecsClusterName"))
 	}
 	return b.s.Dashboard("Dashboard", []kit.Widget{
-		{Title: "Images", Lines: []any{own("ImagesCopied", "Sum", "copied"), own("ImagesUnchanged", "Sum", "unchanged"), own("ImagesFailed", "Sum", "failed")}},
+		{Title: "Images", Lines: []any{own("ImagesCopied", "Sum", "copied"), own("ImagesUnchanged", "Sum", "unchanged"), own("ImagesDeleted", "Sum", "deleted"), own("ImagesFailed", "Sum", "failed")}},
 		{Title: "Bytes copied", Unit: "B", Lines: []any{own("BytesCopied", "Sum", "copied")}},
 		{Title: "Duration of a run", Unit: "ms", Lines: []any{own("RunDuration", "Maximum", "longest")}},
 		{Title: "Runs", Lines: []any{of("ExecutionsStarted", "begun"), of("ExecutionsSucceeded", "ended"), of("ExecutionsFailed", "failed"), of("ExecutionsAborted", "stopped")}},
