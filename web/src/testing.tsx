@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { render } from "@testing-library/react";
+import { configure, render } from "@testing-library/react";
 import type { ReactNode } from "react";
 import { createMemoryRouter, Outlet, type RouteObject, RouterProvider } from "react-router";
 import { type Client, nameOf } from "./api/client.ts";
@@ -11,6 +11,9 @@ import { readConfig } from "./config.ts";
 import { messages } from "./i18n/en/index.ts";
 import { more } from "./i18n/en/more.ts";
 import { TextProvider } from "./i18n/text.tsx";
+
+// Machines that run tests do much else at once.
+configure({ asyncUtilTimeout: 10_000 });
 
 const signIn = { issuer: "/oidc", clientId: "console", scope: "openid", redirectUri: "", logoutUri: "", logoutEndpoint: "" };
 
