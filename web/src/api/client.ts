@@ -67,7 +67,7 @@ export function newClient(options: ClientOptions): Client {
       const authorization = await options.authorization();
       let answer = await send(options.api, authorization, body, signal);
       // Nothing was done by a request that was refused for its token: it can be repeated, once.
-      if (answer.error?.code === "UNAUTHENTICATED") {
+      if (answer.error?.code === "UNAUTHENTICATED" && authorization !== "") {
         const now = await options.authorization();
         // Another request may have renewed it meanwhile.
         const fresh = now !== "" && now !== authorization ? now : (await options.renew?.()) ? await options.authorization() : "";

@@ -2,6 +2,7 @@ import Box from "@cloudscape-design/components/box";
 import Header from "@cloudscape-design/components/header";
 import Table from "@cloudscape-design/components/table";
 import { useText } from "../../i18n/text.tsx";
+import { Address } from "../../parts/address.tsx";
 import type { Change } from "./changes.ts";
 
 /** What an edit changes, and what that does to the task. */
@@ -20,8 +21,24 @@ export function Difference(props: { changes: Change[] }) {
       wrapLines
       columnDefinitions={[
         { id: "name", header: text("review.diff.name"), cell: (c) => c.name, isRowHeader: true },
-        { id: "before", header: text("review.diff.before"), cell: (c) => <span className="value">{c.before}</span> },
-        { id: "after", header: text("review.diff.after"), cell: (c) => <span className="value">{c.after}</span> },
+        {
+          id: "before",
+          header: text("review.diff.before"),
+          cell: (c) => (
+            <span className="value">
+              <Address of={c.before} />
+            </span>
+          ),
+        },
+        {
+          id: "after",
+          header: text("review.diff.after"),
+          cell: (c) => (
+            <span className="value">
+              <Address of={c.after} />
+            </span>
+          ),
+        },
         { id: "effect", header: text("review.diff.effect"), cell: (c) => c.effect },
       ]}
       empty={<Box textAlign="center">{text("review.diff.none")}</Box>}

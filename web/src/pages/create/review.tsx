@@ -10,6 +10,7 @@ import StatusIndicator from "@cloudscape-design/components/status-indicator";
 import Tabs from "@cloudscape-design/components/tabs";
 import { useAbout } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
+import { Address } from "../../parts/address.tsx";
 import { Code } from "../../parts/code.tsx";
 import { type Plugin, valueText } from "../../parts/contracts.ts";
 import { type Spec, toCommand, toParameters, toYaml } from "../../parts/exports.ts";
@@ -153,7 +154,9 @@ function Value(props: { parameter: Parameter; draft: Draft; plugin: Plugin }) {
   return (
     <SpaceBetween direction="horizontal" size="xs">
       <Box color={set ? "inherit" : "text-body-secondary"} variant="span">
-        <span className="value">{said || text("value.none")}</span>
+        <span className="value">
+          <Address of={said || text("value.none")} />
+        </span>
       </Box>
       {set && <Badge color="blue">{text("review.given")}</Badge>}
     </SpaceBetween>

@@ -14,6 +14,7 @@ import { PoliciesDocument } from "../../api/generated.ts";
 import { useAbout, useAsk } from "../../app/hub.tsx";
 import { useText } from "../../i18n/text.tsx";
 import { whyNot } from "../../parts/actions.ts";
+import { Address } from "../../parts/address.tsx";
 import { usePlugins, valueText } from "../../parts/contracts.ts";
 import { Failure } from "../../parts/failure.tsx";
 import { Policies } from "../../parts/policies.tsx";
@@ -101,11 +102,20 @@ function Value(props: { setting: Setting }) {
   const { parameter, value, byDefault, changed } = props.setting;
   const words = (v: string) => (v === "" ? text("task.settings.empty") : parameter ? valueText(parameter, v, text) : v);
   if (!changed || parameter?.required)
-    return value === "" ? <Box color="text-body-secondary">{words(value)}</Box> : <span className="value">{words(value)}</span>;
+    return value === "" ? (
+      <Box color="text-body-secondary">{words(value)}</Box>
+    ) : (
+      <span className="value">
+        <Address of={words(value)} />
+      </span>
+    );
   return (
     <SpaceBetween size="xxs">
       <div>
-        <span className="value">{words(value)}</span> <Badge color="blue">{text("task.settings.changed")}</Badge>
+        <span className="value">
+          <Address of={words(value)} />
+        </span>{" "}
+        <Badge color="blue">{text("task.settings.changed")}</Badge>
       </div>
       {parameter && (
         <Box fontSize="body-s" color="text-body-secondary">
