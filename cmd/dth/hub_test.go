@@ -72,7 +72,7 @@ func (h *hubProcess) start() {
 	if err := h.cmd.Start(); err != nil {
 		h.t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(h.out.String(), "the hub serves"); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !strings.Contains(h.out.String(), "the hub serves"); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			h.t.Fatalf("the hub does not start\n%s", h.out)
 		}
@@ -116,7 +116,7 @@ func (h *hubProcess) show(name string) (t taskView) {
 // is waits until a task is as it should be.
 func (h *hubProcess) is(name, what string, holds func(t *taskView) bool) taskView {
 	h.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		t := h.show(name)
 		if holds(&t) {
 			return t

@@ -86,7 +86,7 @@ func TestLocalTasksSurviveKills(t *testing.T) {
 	there := func() int { return dst.Bucket("one").Len() + dst.Bucket("two").Len() + dst.Bucket("three").Len() }
 	until := func(what string, out *said, holds func() bool) {
 		t.Helper()
-		for end := time.Now().Add(60 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+		for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%s: it did not come about\n%s", what, out)
 			}

@@ -86,7 +86,7 @@ func TestPlanIsAnswered(t *testing.T) {
 	cmd, errs := s.finder("--plan", "--answer", "r-1")
 	s.must(cmd.Start())
 	seen := false
-	for end := time.Now().Add(2 * time.Minute); !seen && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !seen && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		doc, err := s.runs.Answer(t.Context(), "r-1")
 		s.must(err)
 		if doc == nil {

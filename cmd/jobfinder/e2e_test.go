@@ -160,7 +160,7 @@ func (s *stack) half(signal syscall.Signal, enough int) int {
 	s.t.Helper()
 	cmd, stderr := s.finder()
 	s.must(cmd.Start())
-	for deadline := time.Now().Add(time.Minute); s.queued() < enough; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); s.queued() < enough; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Errorf("%d messages after a minute\n%s", s.queued(), stderr)
 			break

@@ -147,7 +147,7 @@ func (s *stack) work(enough func() bool) (code int, stderr string) {
 	s.t.Helper()
 	cmd, _, errs := s.program("jobworker", "--config", s.file)
 	s.must(cmd.Start())
-	for deadline := time.Now().Add(90 * time.Second); !enough() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(3 * time.Minute); !enough() && time.Now().Before(deadline); {
 		time.Sleep(100 * time.Millisecond)
 	}
 	s.must(cmd.Process.Signal(syscall.SIGTERM))

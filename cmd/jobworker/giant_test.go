@@ -109,7 +109,7 @@ func (d *depot) find() {
 
 func (d *depot) until(what string, holds func() bool) {
 	d.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(4 * time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			visible, flying, _ := d.queue.Depth()
 			d.t.Fatalf("it never came about that %s; %d messages visible, %d in flight", what, visible, flying)

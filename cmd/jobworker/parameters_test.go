@@ -71,7 +71,7 @@ func (s *stack) createConfiguration(name string) {
 	select {
 	case body := <-told:
 		s.must(json.Unmarshal(body, &answer))
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		s.t.Fatal("CloudFormation was told nothing")
 	}
 	if answer.Status != "SUCCESS" {
@@ -114,7 +114,7 @@ func (s *stack) runtime(bootstrap string, event []byte) {
 	}()
 	select {
 	case <-answered:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		s.t.Fatalf("taskconfig did not answer\n%s", &log)
 	}
 }

@@ -112,7 +112,7 @@ func invoke(t *testing.T, name, event string, env ...string) (answer string, fai
 	select {
 	case r := <-results:
 		return r.text, r.failed
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		t.Fatalf("%s did not answer\n%s", name, &log)

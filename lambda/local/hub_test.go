@@ -189,7 +189,7 @@ func (d *desk) state(task string) local.Status {
 
 func (d *desk) until(what string, holds func() bool) {
 	d.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			d.mu.Lock()
 			defer d.mu.Unlock()

@@ -120,7 +120,7 @@ func (m *mirror) stack() *ImageStack {
 // until runs a stack until a condition holds of the newest run.
 func (m *mirror) until(s *ImageStack, holds func(run.Run) bool) run.Run {
 	m.t.Helper()
-	ctx, stop := context.WithTimeout(m.t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(m.t.Context(), 3*time.Minute)
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

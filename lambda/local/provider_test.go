@@ -98,7 +98,7 @@ func (d *desk) input(name string, more ...string) task.CreateInput {
 func (b *bureau) is(id, what string, holds func(t *task.Task) bool) task.Task {
 	b.t.Helper()
 	var got task.Task
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		var err error
 		if got, err = b.Get(b.t.Context(), ada, id); err != nil {
 			b.t.Fatal(err)

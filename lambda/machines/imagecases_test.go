@@ -37,7 +37,7 @@ func TestPushesThatLoseTheGate(t *testing.T) {
 	s.Until("push-1", "SUCCEEDED")
 	must(t, s.runs.Unlease(t.Context(), gate, "somebody"))
 	first := imageplan.Next("push-1")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if got, err := s.runs.Get(t.Context(), first); err == nil && got.State == run.Copying {
 			break
 		}
@@ -139,7 +139,7 @@ func TestProofThatIsBlind(t *testing.T) {
 	r.records[image(7)] = imageplan.Outcome{Run: "before", Status: imageplan.Failed, ErrorClass: "network"}
 	s := newImages(t, "images-blind", r)
 	s.Start("run-1", `{"trigger":"schedule"}`)
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if got, err := s.runs.Get(t.Context(), "run-1"); err == nil && got.State == run.Copying {
 			break
 		}

@@ -446,7 +446,7 @@ func TestPushesMeanwhile(t *testing.T) {
 	r.broken[slow] = 2 // so that the run lasts a while
 	s.Start("run-1", `{"trigger":"schedule"}`)
 	s.Until("run-1", "RUNNING")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if got, err := s.runs.Get(t.Context(), "run-1"); err == nil && got.State == run.Copying {
 			break
 		}

@@ -133,7 +133,7 @@ func TestController(t *testing.T) {
 		_, err := p.uploads.PutPart(t.Context(), u, multiparts.Part{Number: n + 1, ETag: "p", Size: 1})
 		must(t, err)
 	}
-	for end := time.Now().Add(time.Minute); p.queue.Len() == 0; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); p.queue.Len() == 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nobody asks for the completion of an upload whose parts are all there")
 		}

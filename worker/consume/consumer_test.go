@@ -105,7 +105,7 @@ func (d *desk) run(enough func() bool, change ...func(*consume.Config)) error {
 	for _, f := range change {
 		f(&c)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, stop := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer stop()
 	go func() {
 		for !enough() && ctx.Err() == nil {

@@ -199,7 +199,7 @@ func (y *yard) settled() {
 
 func (y *yard) until(what string, holds func() bool) {
 	y.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			n := map[string]int{}
 			for _, o := range y.outcomes {
