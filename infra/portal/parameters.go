@@ -27,11 +27,15 @@ const (
 	groupReleases = "Releases"
 )
 
+// automationPattern takes the rules that the API's Lambda reads.
+const automationPattern = "^none$|^" + automation + "(," + automation + ")*$"
+
 var yesOrNo = []string{"true", "false"}
 
 // Patterns of what several parameters take.
 const (
 	mailPattern   = `[^@\s]+@[^@\s]+\.[^@\s]+`
+	automation    = `(user/)?[A-Za-z0-9_.@+*-]{1,64}=(viewer|operator|admin)`
 	domainPattern = `^$|^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
 )
 
@@ -77,8 +81,9 @@ func parameters(assets kit.Assets, version string) []parameter {
 			pattern: `^$|^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?( https://[A-Za-z0-9.-]+(:[0-9]{1,5})?)*$`, rule: "https origins separated by spaces",
 		},
 		{
-			name: "AutomationRole", group: groupSignIn, label: "Role of programs", value: new("viewer"), allowed: []string{"none", "viewer", "operator", "admin"},
-			help: "What callers may do whose IAM identity allows appsync:GraphQL on this API.",
+			name: "AutomationRole", group: groupSignIn, label: "Roles of programs", value: new("none"), pattern: automationPattern,
+			rule: "none, or NAME=role and user/NAME=role separated by commas, with the roles viewer, operator and admin; * stands for any characters of a name",
+			help: "What callers may do whose IAM identity allows appsync:GraphQL on this API, by the name of their IAM role, or user/ and the name of their IAM user: nightly=operator,Deploy-*=admin. The first that fits counts; nobody else gets in.",
 		},
 		{
 			name: "DomainName", group: groupConsole, label: "Own domain", value: new(""), pattern: domainPattern, rule: "a domain name in small letters, or nothing",

@@ -125,6 +125,12 @@ func TestRules(t *testing.T) {
 		{OpenID, map[string]string{"VpcCidr": "10.0.0.0/8"}, "VpcCidr"},
 		{OpenID, map[string]string{"AssetsBucketPrefix": "Upper"}, "AssetsBucketPrefix"},
 		{OpenID, map[string]string{"NoticeEmail": "nobody"}, "NoticeEmail"},
+		{Cognito, map[string]string{"AutomationRole": "none"}, ""},
+		{Cognito, map[string]string{"AutomationRole": "nightly=operator,Deploy-*=admin,user/ada=viewer"}, ""},
+		{Cognito, map[string]string{"AutomationRole": "viewer"}, "AutomationRole"},
+		{Cognito, map[string]string{"AutomationRole": "nightly=root"}, "AutomationRole"},
+		{Cognito, map[string]string{"AutomationRole": "nightly=viewer,"}, "AutomationRole"},
+		{Cognito, map[string]string{"AutomationRole": "nightly=viewer, b=admin"}, "AutomationRole"},
 	} {
 		t.Run(fmt.Sprint(tt.variant, tt.change), func(t *testing.T) {
 			tmpl := released(t)[tt.variant]
@@ -133,6 +139,15 @@ func TestRules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Programs have no role until somebody gives them one.
+func TestProgramsHaveNoRoleByDefault(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		if got := tmpl.part("Parameters", "AutomationRole")["Default"]; got != "none" {
+			t.Errorf("the default is %v", got)
+		}
+	})
 }
 
 // Every rule says what to do in a sentence, and every parameter has a label, a group, a help and, with a pattern, words for it.

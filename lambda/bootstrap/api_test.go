@@ -29,7 +29,7 @@ func newDoor(t *testing.T) *door {
 	must(t, json.Unmarshal(text, &d.identities))
 	machine := machinesaws.Create(t, h.url, "stacks-of-the-hub", `{"StartAt":"Done","States":{"Done":{"Type":"Succeed"}}}`)
 	h.env = append(h.env, wiring.EnvVersion+"=1.2.3", wiring.EnvPluginVersion+"=1.2.3", wiring.EnvGroupsClaim+"=cognito:groups",
-		wiring.EnvAutomationRole+"=operator", wiring.EnvStackWorkflow+"="+machine.ARN())
+		wiring.EnvAutomationRole+"=nightly=operator", wiring.EnvStackWorkflow+"="+machine.ARN())
 	return d
 }
 
@@ -112,6 +112,7 @@ func TestAPI(t *testing.T) {
 		{"openid", "Query.tasks", wiring.EnvGroupsClaim + "=roles", "FORBIDDEN"},
 		{"iam", "Mutation.createTask", "", "FORBIDDEN"},
 		{"iam", "Query.tasks", wiring.EnvAutomationRole + "=none", "FORBIDDEN"},
+		{"iam", "Query.tasks", wiring.EnvAutomationRole + "=daily=admin", "FORBIDDEN"},
 		{"nobody", "Query.tasks", "", "UNAUTHENTICATED"},
 	} {
 		arguments := map[string]any{}

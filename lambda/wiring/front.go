@@ -17,7 +17,7 @@ const (
 	EnvVersion        = "HUB_VERSION"
 	EnvPluginVersion  = "PLUGIN_VERSION"  // of new tasks
 	EnvGroupsClaim    = "GROUPS_CLAIM"    // claim that lists a person's groups
-	EnvAutomationRole = "AUTOMATION_ROLE" // role of callers by IAM; none: they have no role
+	EnvAutomationRole = "AUTOMATION_ROLE" // rules that give roles to callers by IAM; none: they have no role
 )
 
 // FrontLambdas are the Lambdas in front of the hub.

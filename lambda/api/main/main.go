@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -42,11 +41,11 @@ func open(ctx context.Context, log *slog.Logger) (*api.AppSync, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration cannot be read: %w", err)
 	}
-	callers, err := programs(os.Getenv(wiring.EnvAutomationRole))
+	service, err := service(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	service, err := service(cfg, log)
+	callers, err := programs(os.Getenv(wiring.EnvAutomationRole), service.Hub.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +66,4 @@ func service(cfg aws.Config, log *slog.Logger) (*task.Service, error) {
 		Logs: logsaws.Open(cfg), Metrics: metricsaws.Open(cfg, store, time.Now), Pickers: pickersaws.Open(cfg, hub), Existence: existenceaws.Open(cfg, plugins),
 		Log: log, Now: time.Now,
 	}, nil
-}
-
-// programs gives all callers by IAM one role. Which of them may call at all is said by their own policies.
-func programs(role string) ([]api.IAMRole, error) {
-	switch r := task.Role(role); r {
-	case "", "none":
-		return nil, nil
-	case task.Viewer, task.Operator, task.Admin:
-		return []api.IAMRole{{ARN: regexp.MustCompile(`^arn:`), Role: r}}, nil
-	}
-	return nil, fmt.Errorf("%s: %q is no role; allowed are none, viewer, operator and admin", wiring.EnvAutomationRole, role)
 }
