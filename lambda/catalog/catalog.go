@@ -19,7 +19,7 @@ type Place struct{ Account, Region string }
 
 // Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
 func Cloud(version string, at Place) []task.Plugin {
-	return []task.Plugin{s3Plugin(s3.Contract(), version, at), ecrPlugin(ecr.Contract(), version)}
+	return []task.Plugin{s3Plugin(s3.Contract(), version, at), ecrPlugin(ecr.At(at.Account, at.Region), version)}
 }
 
 // Local returns the plugins whose tasks run on one machine.

@@ -92,6 +92,8 @@ func TestRefusals(t *testing.T) {
 		"Name and Document": {ResourceProperties: json.RawMessage(`{}`)},
 		"cannot be read":    {ResourceProperties: json.RawMessage(`[]`)},
 		"srcImageList":      event(t, "image", map[string]string{"srcList": "SELECTED"}),
+		"pushEvents":        event(t, "image", map[string]string{"pushEvents": "Yes", "srcRegion": "eu-west-2"}),
+		"onto themselves":   event(t, "image", map[string]string{"destRegion": "us-east-1"}),
 		"destRegion":        event(t, "image", map[string]string{"destRegion": "Ireland"}),
 		"give another":      event(t, "image", map[string]string{"ecsSubnetB": "subnet-0123456789abcdef0"}),
 	} {

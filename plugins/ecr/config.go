@@ -38,7 +38,7 @@ func ParseConfig(document []byte) (*Config, error) {
 			return nil, fmt.Errorf("%s is required", f.name)
 		}
 	}
-	values, err := Contract().Validate(c.Parameters)
+	values, err := At(c.Account, c.Region).Validate(c.Parameters)
 	if err != nil {
 		return nil, err
 	}

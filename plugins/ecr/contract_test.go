@@ -72,6 +72,46 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What depends on where the stack is: pushes are told of in a registry's own account and region alone, and nothing is copied onto itself.
+func TestPlace(t *testing.T) {
+	const own, other = "111122223333", "444455556666"
+	role := func(account string) string { return "arn:aws:iam::" + account + ":role/r" }
+	for _, c := range []struct {
+		field, says string // "": taken
+		given       []string
+	}{
+		{"", "", nil},
+		{"", "", []string{"pushEvents", "Yes"}},
+		{"", "", []string{"pushEvents", "Yes", "srcRegion", "eu-west-1", "srcAccountId", own}},
+		{"", "", []string{"pushEvents", "Yes", "srcRoleArn", role(own)}},
+		{"", "", []string{"pushEvents", "Yes", "srcCredential", "keys", "srcAccountId", own}},
+		{"pushEvents", "region eu-west-2, and this task is in eu-west-1", []string{"pushEvents", "Yes", "srcRegion", "eu-west-2"}},
+		{"pushEvents", "account " + other, []string{"pushEvents", "Yes", "srcAccountId", other}},
+		{"pushEvents", "account " + other, []string{"pushEvents", "Yes", "srcRoleArn", role(other)}},
+		{"srcAccountId", "whose registry", []string{"pushEvents", "Yes", "srcCredential", "keys"}},
+		{"", "", []string{"srcRegion", "eu-west-2", "srcAccountId", other}},
+		{"destPrefix", "onto themselves", []string{"destRegion", "eu-west-1"}},
+		{"destPrefix", "onto themselves", []string{"destRegion", "eu-west-2", "srcRegion", "eu-west-2", "srcAccountId", own}},
+		{"destPrefix", "onto themselves", []string{"destRegion", "eu-west-1", "srcAccountId", other, "destRoleArn", role(other)}},
+		{"", "", []string{"destRegion", "eu-west-1", "destPrefix", "mirror/", "pushEvents", "Yes"}},
+		{"", "", []string{"destRegion", "eu-west-1", "destAccountId", other}},
+		{"", "", []string{"destRegion", "eu-west-1", "destCredential", "keys"}}, // whose they are nobody knows
+		{"", "", []string{"destRegion", "eu-west-1", "sourceType", "Public", "srcList", "SELECTED", "srcImageList", "app:1"}},
+	} {
+		_, err := At(own, "eu-west-1").Validate(valid(c.given...))
+		var errs contract.Errors
+		if (err == nil) != (c.field == "") || errors.As(err, &errs) && (errs[0].Field != c.field || !strings.Contains(errs[0].Message, c.says)) {
+			t.Errorf("%v: %v; want %q", c.given, err, c.field)
+		}
+	}
+	// Without a place, what cannot be known is taken.
+	for _, given := range [][]string{{"pushEvents", "Yes", "srcRegion", "eu-west-2"}, {"destRegion", "eu-west-1"}} {
+		if _, err := Contract().Validate(valid(given...)); err != nil {
+			t.Errorf("%v: %v", given, err)
+		}
+	}
+}
+
 func TestTaken(t *testing.T) {
 	for _, given := range [][]string{
 		{},

@@ -92,7 +92,7 @@ func schedule() []contract.Parameter {
 	return in(
 		GroupSchedule,
 		contract.Parameter{Name: "scheduleExpression", Label: "Schedule", Help: "When runs begin, in UTC. Empty means once.", Type: contract.Cron, Default: "rate(1 day)", Rule: "rate(...) or cron(...) of EventBridge"},
-		contract.Parameter{Name: "pushEvents", Label: "Follow pushes", Help: "Begin a run with each push to the ECR of this account and region, too.", Type: contract.Choice, Default: "No", Allowed: []string{"No", "Yes"}, When: []contract.Condition{{Parameter: "sourceType", In: []string{"Amazon_ECR"}}}},
+		contract.Parameter{Name: "pushEvents", Label: "Follow pushes", Help: "Begin a run with each push to the source, too. It has to be the ECR of the account and region of the stack: pushes are told of nowhere else.", Type: contract.Choice, Default: "No", Allowed: []string{"No", "Yes"}, When: []contract.Condition{{Parameter: "sourceType", In: []string{"Amazon_ECR"}}}},
 	)
 }
 

@@ -10,7 +10,7 @@ import (
 
 // rules are the checks between parameters.
 func rules() []contract.Rule {
-	return []contract.Rule{lists, images, identities, subnets}
+	return []contract.Rule{lists, images, identities, subnets, place("", "")}
 }
 
 func lists(v contract.Values) []contract.FieldError {

@@ -84,11 +84,7 @@ func standing(ctx context.Context, c *plan.Config, i imageplan.Image) imageplan.
 	case whole:
 		return imageplan.Same
 	}
-	target := repository
-	if prefix := strings.Trim(c.Prefix, "/"); prefix != "" {
-		target = prefix + "/" + repository
-	}
-	if there, err := c.Destination.Head(ctx, target, i.Tag); err != nil || there.Digest != source.Digest {
+	if there, err := c.Destination.Head(ctx, target(c, repository), i.Tag); err != nil || there.Digest != source.Digest {
 		return ""
 	}
 	return imageplan.Same

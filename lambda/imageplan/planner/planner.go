@@ -4,6 +4,7 @@ package planner
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/datatransferhub/dth/lambda/imageplan"
 	"github.com/datatransferhub/dth/lambda/task"
@@ -50,26 +51,32 @@ func (r Registries) Compare(ctx context.Context) (imageplan.Comparison, error) {
 	return c, nil
 }
 
-// Check implements imageplan.Registries: it signs in at both ends and lists their repositories. A registry that lists none, as
-// many public ones do, is unknown, not denied.
+// Check implements imageplan.Registries: it signs in at both ends, lists the source's repositories, and looks into one of the
+// destination. A registry that lists no repositories, as many public ones do, is unknown, not denied.
 func (r Registries) Check(ctx context.Context) ([]task.Finding, error) {
 	config, err := r.Open(ctx)
 	if err != nil {
 		return []task.Finding{{End: "both", Right: "reach", Result: "denied", Message: err.Error(), Remedy: "look at the credentials and roles of both ends"}}, nil
 	}
-	var findings []task.Finding
-	for _, end := range []struct {
-		name     string
-		registry image.Registry
-	}{{"source", config.Source}, {"destination", config.Destination}} {
-		f := task.Finding{End: end.name, Right: "list", Result: "ok"}
-		if _, err := end.registry.Repositories(ctx); err != nil {
-			f.Result, f.Message, f.Remedy = "denied", err.Error(), "allow this end's identity to list its repositories, or name each image in a list"
-			if end.name == "source" && config.List != nil {
-				f.Result = "unknown"
-			}
+	source := task.Finding{End: "source", Right: "list", Result: "ok"}
+	if _, err := config.Source.Repositories(ctx); err != nil {
+		source.Result, source.Message, source.Remedy = "denied", err.Error(), "allow this end's identity to list its repositories, or name each image in a list"
+		if config.List != nil {
+			source.Result = "unknown"
 		}
-		findings = append(findings, f)
 	}
-	return findings, nil
+	// The identity at the destination may see its prefix only, and no list of all repositories.
+	destination := task.Finding{End: "destination", Right: "list", Result: "ok"}
+	if _, err := config.Destination.List(ctx, target(&config, "data-transfer-hub-check")); err != nil && !failure.Is(err, failure.NotFound) {
+		destination.Result, destination.Message, destination.Remedy = "denied", err.Error(), "allow this end's identity to list the images of the repositories below destPrefix"
+	}
+	return []task.Finding{source, destination}, nil
+}
+
+// target is the name of a repository at the destination.
+func target(c *plan.Config, repository string) string {
+	if prefix := strings.Trim(c.Prefix, "/"); prefix != "" {
+		return prefix + "/" + repository
+	}
+	return repository
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/imageplan"
 	"github.com/datatransferhub/dth/lambda/imageplan/planner"
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
 	"github.com/datatransferhub/dth/worker/image/imagelist"
 	"github.com/datatransferhub/dth/worker/image/imagetest"
@@ -66,6 +67,45 @@ func TestCompare(t *testing.T) {
 	}
 	findings, err := r.Check(t.Context())
 	if err != nil || len(findings) != 2 || findings[0].Result != "ok" || findings[1].End != "destination" {
+		t.Errorf("%+v, %v", findings, err)
+	}
+}
+
+// narrow is a registry as somebody sees it who may look below a prefix only.
+type narrow struct {
+	image.Registry
+	prefix string
+}
+
+func (narrow) Repositories(context.Context) ([]string, error) {
+	return nil, &failure.Error{Class: failure.AccessDenied}
+}
+
+func (n narrow) List(ctx context.Context, repository string) ([]image.Found, error) {
+	if !strings.HasPrefix(repository, n.prefix) {
+		return nil, &failure.Error{Class: failure.AccessDenied}
+	}
+	return n.Registry.List(ctx, repository)
+}
+
+// A check asks of the destination what runs ask of it: an identity that may use its prefix alone is enough.
+func TestCheckOfANarrowDestination(t *testing.T) {
+	a, err := registries.Open(serve(t), registries.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for prefix, want := range map[string]string{"mirror/": "ok", "mirror": "ok", "other": "denied", "": "denied"} {
+		r := planner.Registries{Open: func(context.Context) (plan.Config, error) {
+			return plan.Config{Source: a, Destination: narrow{a, "mirror/"}, Prefix: prefix}, nil
+		}}
+		if findings, err := r.Check(t.Context()); err != nil || findings[0].Result != "ok" || findings[1].Result != want {
+			t.Errorf("prefix %q: %+v, %v", prefix, findings, err)
+		}
+	}
+	r := planner.Registries{Open: func(context.Context) (plan.Config, error) {
+		return plan.Config{Source: narrow{a, ""}, Destination: a, List: []imagelist.Entry{}}, nil
+	}}
+	if findings, err := r.Check(t.Context()); err != nil || findings[0].Result != "unknown" || findings[1].Result != "ok" {
 		t.Errorf("%+v, %v", findings, err)
 	}
 }

@@ -39,6 +39,7 @@ const (
 	SourceRegion       = "SourceRegion"
 	SourceAccount      = "SourceAccount"
 	DestinationAccount = "DestinationAccount"
+	DestinationPrefix  = "DestinationPrefix" // with a slash at its end; empty when there is none
 	SourceSecret       = "SourceSecret"      // ARN of the secret, with wild cards for what Secrets Manager adds to a name
 	DestinationSecret  = "DestinationSecret" // likewise
 	ListParameter      = "ListParameter"     // name of the parameter that holds the list, with a slash in front
@@ -62,7 +63,7 @@ const (
 	machineArn    = "arn:${AWS::Partition}:states:" + own + "stateMachine:${" + MachineName + "}"
 	executionArn  = "arn:${AWS::Partition}:states:" + own + "execution:${" + MachineName + "}"
 	sourceArn     = "arn:${AWS::Partition}:ecr:${" + SourceRegion + "}:${" + SourceAccount + "}:repository/*"
-	targetArn     = "arn:${AWS::Partition}:ecr:${destRegion}:${" + DestinationAccount + "}:repository/${destPrefix}*"
+	targetArn     = "arn:${AWS::Partition}:ecr:${destRegion}:${" + DestinationAccount + "}:repository/${" + DestinationPrefix + "}*"
 	runsPrefixArn = s3Arn + "${WorkBucket}/runs/"
 )
 

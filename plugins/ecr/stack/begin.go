@@ -31,11 +31,7 @@ func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.C
 	b.c.scheduled.Guard(schedule)
 	pushes := awsevents.NewCfnRule(b.s.Scope, new("Pushes"), &awsevents.CfnRuleProps{
 		Description: new("Begins a run when an image was pushed to the source"), State: state, Targets: target("event"),
-		// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
-		EventPattern: map[string]any{
-			"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"},
-			"detail": map[string]any{"action-type": []any{"PUSH"}, "result": []any{"SUCCESS"}},
-		},
+		EventPattern: b.c.here.ChooseAny(pushesBut(&[]any{map[string]any{"anything-but": map[string]any{"prefix": folder()}}}), pushesBut(nil)),
 	})
 	b.c.pushes.Guard(pushes)
 	b.environment[wiring.EnvSchedule] = b.c.scheduled.Choose(schedule.Ref(), new(""))
@@ -45,6 +41,17 @@ func (b *builder) begin(machine awsstepfunctions.CfnStateMachine, guard awscdk.C
 	kit.Depend(pushes, guard)
 	kit.Depend(b.s.CustomResource("FirstRun", "FirstRun", steer, customTime, map[string]any{wiring.PropPaused: kit.Ref(ecr.ParameterStartPaused)}), guard)
 	return steer
+}
+
+// pushesBut is the pattern of pushes to repositories of some names; nil is all. Copies into the registry whose pushes are followed are
+// pushes, too: each run would have another follow.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+func pushesBut(names *[]any) map[string]any {
+	detail := map[string]any{"action-type": []any{"PUSH"}, "result": []any{"SUCCESS"}}
+	if names != nil {
+		detail["repository-name"] = *names
+	}
+	return map[string]any{"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"}, "detail": detail}
 }
 
 func sorted(values map[string]*string) []string { return slices.Sorted(maps.Keys(values)) }

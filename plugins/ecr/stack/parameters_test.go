@@ -126,7 +126,7 @@ func TestOnlyTheCopierWrites(t *testing.T) {
 				if !slices.Contains(writes, action) || reads {
 					continue
 				}
-				if text := compact(s.Resources); role != "CopierRole" || !strings.Contains(text, ":repository/${destPrefix}*") || len(s.Resources) != 1 {
+				if text := compact(s.Resources); role != "CopierRole" || !strings.Contains(text, ":repository/${DestinationPrefix}*") || len(s.Resources) != 1 {
 					t.Errorf("%s: %s on %s", role, action, text)
 				}
 			}
@@ -151,6 +151,8 @@ func TestComputedValues(t *testing.T) {
 		{"CopierRole SourceSecret", map[string]string{"srcCredential": "a/name"}, "arn:aws:secretsmanager:us-east-1:" + account + ":secret:a/name-??????"},
 		{"CopierRole SourceRole", map[string]string{"srcRoleArn": "arn:aws:iam::1:role/r"}, "arn:aws:iam::1:role/r"},
 		{"CopierRole Destination", map[string]string{"destPrefix": "mirror/"}, "arn:aws:ecr:eu-west-1:" + account + ":repository/mirror/*"},
+		{"CopierRole Destination", map[string]string{"destPrefix": "team/mirror"}, "arn:aws:ecr:eu-west-1:" + account + ":repository/team/mirror/*"},
+		{"CopierRole Destination", nil, "arn:aws:ecr:eu-west-1:" + account + ":repository/*"},
 		{"CopierRole Destination", map[string]string{"destAccountId": "210987654321"}, "arn:aws:ecr:eu-west-1:210987654321:repository/*"},
 		{"CopierRole Destination", map[string]string{"destRoleArn": "arn:aws:iam::1:role/r"}, ""},
 		{"CopierRole Delete", nil, ""},
@@ -185,6 +187,33 @@ func TestComputedValues(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s with %v: %q, want %q", tt.what, tt.given, got, tt.want)
+		}
+	}
+}
+
+// Copies into the registry whose pushes are followed begin no run.
+func TestCopiesAreNotFollowed(t *testing.T) {
+	tmpl := released(t)
+	for _, tt := range []struct {
+		given map[string]string
+		want  string // the names in the pattern
+	}{
+		{nil, "null"},
+		{map[string]string{"destRegion": "us-east-1", "destPrefix": "mirror"}, `[{"anything-but":{"prefix":"mirror/"}}]`},
+		{map[string]string{"destRegion": "us-east-1", "destPrefix": "team/mirror/"}, `[{"anything-but":{"prefix":"team/mirror/"}}]`},
+		{map[string]string{"destRegion": "us-east-1", "destPrefix": "mirror", "destAccountId": "123456789012"}, `[{"anything-but":{"prefix":"mirror/"}}]`},
+		{map[string]string{"destRegion": "us-east-1", "destPrefix": "mirror", "destAccountId": "210987654321"}, "null"},
+		{map[string]string{"destPrefix": "mirror"}, "null"},
+	} {
+		given := complete(tt.given)
+		maps.Copy(given, map[string]string{"AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"})
+		pattern := tmpl.Resolve(tmpl.Properties("Pushes")["EventPattern"], given).(object)
+		if compact(pattern["source"]) != `["aws.ecr"]` || compact(pattern["detail-type"]) != `["ECR Image Action"]` {
+			t.Errorf("%v: %s", tt.given, compact(pattern))
+		}
+		detail := pattern["detail"].(object)
+		if got := compact(detail["repository-name"]); got != tt.want || compact(detail["action-type"]) != `["PUSH"]` || compact(detail["result"]) != `["SUCCESS"]` {
+			t.Errorf("%v: %s, want names %s", tt.given, compact(detail), tt.want)
 		}
 	}
 }

@@ -34,9 +34,8 @@ func TestResources(t *testing.T) {
 		}},
 		{"schedule", "AWS::Events::Rule", object{"State": object{"Fn::If": []any{"IsPaused", "DISABLED", "ENABLED"}}, "Targets": []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "schedule"}`}}}},
 		{"pushes", "AWS::Events::Rule", object{
-			"State":        object{"Fn::If": []any{"IsPaused", "DISABLED", "ENABLED"}},
-			"EventPattern": object{"source": []any{"aws.ecr"}, "detail-type": []any{"ECR Image Action"}, "detail": object{"action-type": []any{"PUSH"}, "result": []any{"SUCCESS"}}},
-			"Targets":      []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "event"}`}},
+			"State":   object{"Fn::If": []any{"IsPaused", "DISABLED", "ENABLED"}},
+			"Targets": []any{object{"Arn": ref("Runs"), "Input": `{"trigger": "event"}`}},
 		}},
 		{"first run", "Custom::FirstRun", object{"Paused": ref("startPaused")}},
 		{"bucket", "AWS::S3::Bucket", object{

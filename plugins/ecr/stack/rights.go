@@ -19,6 +19,8 @@ type conditions struct {
 	scheduled  kit.Condition // runs begin by a schedule, not only once
 	expression kit.Condition // the schedule is a whole expression, not the six fields alone
 	pushes     kit.Condition // runs begin with pushes, too
+	prefixed   kit.Condition // repositories of the destination have a prefix
+	here       kit.Condition // the destination may be the registry whose pushes are followed
 	paused     kit.Condition // the task is paused: nothing begins by itself
 	public     kit.Condition // tasks have public addresses
 	given      kit.Condition // the copier's image is given
@@ -32,11 +34,15 @@ func declareConditions(s *kit.Stack) conditions {
 		scheduled:  s.Condition(string(policy.Scheduled), kit.Given("scheduleExpression")),
 		expression: s.Condition("ScheduleIsExpression", kit.Any(kit.Equals(kind, new("cron")), kit.Equals(kind, new("rate")))),
 		pushes:     s.Condition(string(policy.FollowsPushes), kit.Is("pushEvents", "Yes")),
+		prefixed:   s.Condition("HasPrefix", kit.Given("destPrefix")),
 		paused:     s.Condition("IsPaused", kit.Is(ecr.ParameterStartPaused, "true")),
 		public:     s.Condition("HasPublicAddresses", kit.Is("assignPublicIp", "true")),
 		given:      s.Condition("ImageIsGiven", kit.Given("copierImage")),
 		released:   s.Condition("ImageIsReleased", kit.Not(kit.Equals(ofImage(imageRepository), new("")))),
 	}
+	// With keys the account is not known; then it may be this one.
+	account := kit.Any(kit.Is("destAccountId", ""), kit.Equals(kit.Ref("destAccountId"), kit.Ref("AWS::AccountId")))
+	c.here = s.Condition("CopiesArePushes", kit.All(kit.Equals(kit.Ref("destRegion"), kit.Ref("AWS::Region")), account, c.prefixed.Holds()))
 	s.Condition(string(policy.HasImage), kit.Any(c.given.Holds(), c.released.Holds()))
 	return c
 }
@@ -66,6 +72,7 @@ func (b *builder) newRights() contractstack.Rights {
 		policy.SourceRegion:       or("SourceRegionIsGiven", "srcRegion", "AWS::Region"),
 		policy.SourceAccount:      or("SourceAccountIsGiven", "srcAccountId", "AWS::AccountId"),
 		policy.DestinationAccount: or("DestinationAccountIsGiven", "destAccountId", "AWS::AccountId"),
+		policy.DestinationPrefix:  b.c.prefixed.Choose(folder(), new("")),
 		policy.SourceSecret:       secret(s, "SourceSecretIsArn", "srcCredential"),
 		policy.DestinationSecret:  secret(s, "DestinationSecretIsArn", "destCredential"),
 		policy.ListParameter:      slash.Choose(kit.Ref("srcImageListParameter"), kit.Sub("/${srcImageListParameter}")),
@@ -77,6 +84,11 @@ func (b *builder) newRights() contractstack.Rights {
 		policy.ImageRepository: b.imageRepository(),
 	}
 	return r
+}
+
+// folder is the destination's prefix with one slash at its end, as programs put it in front of names.
+func folder() *string {
+	return kit.SubWith("${Folder}/", map[string]*string{"Folder": kit.Before("//", kit.Sub("${destPrefix}//"))})
 }
 
 // machine is the name of the state machine.

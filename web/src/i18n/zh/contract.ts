@@ -144,7 +144,7 @@ const ecr: Record<string, ParameterTexts> = {
   includeUntagged: { label: "无标签的镜像", help: "按摘要复制没有标签的清单。" },
   includeReferrers: { label: "附属内容", help: "签名、SBOM 和证明随镜像一起复制。" },
   scheduleExpression: { label: "计划", help: "运行开始的时间，UTC。留空表示一次。", rule: "EventBridge 的 rate(...) 或 cron(...)" },
-  pushEvents: { label: "跟随推送", help: "每次向此账户和区域的 ECR 推送时也开始一次运行。" },
+  pushEvents: { label: "跟随推送", help: "每次向源端推送时也开始一次运行。源端必须是堆栈所在账户和区域的 ECR：推送只在那里通知。" },
   ecsClusterName: { label: "ECS 集群", help: "任务运行所在的集群。", rule: "集群的名称" },
   ecsVpcId: { label: "VPC", help: "任务运行所在的 VPC。", rule: "VPC 的 ID" },
   ecsSubnetA: { label: "第一个子网", help: "该 VPC 的一个子网。", rule: "子网的 ID" },
