@@ -306,7 +306,7 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 	told := show.Begin()
 	var queue pass.Queue = p.queue
 	if p.group != "" {
-		w := &waking{Queue: p.queue, wake: fleetaws.Open(p.own, p.group).Wake, log: p.log}
+		w := &waking{Queue: p.queue, wake: unlessPaused(p.runs, fleetaws.Open(p.own, p.group).Wake), log: p.log}
 		defer w.done.Wait()
 		queue = w
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/datatransferhub/dth/worker/pass"
+	"github.com/datatransferhub/dth/worker/run"
 )
 
 // waking is a queue that wakes the fleet with the first messages that it takes.
@@ -40,4 +41,14 @@ func (w *waking) Send(ctx context.Context, bodies []string) error {
 		})
 	})
 	return nil
+}
+
+// unlessPaused lets a fleet sleep while the task is paused: a pass that was under way may end, but what it queues waits.
+func unlessPaused(runs run.Store, wake func(ctx context.Context) (bool, error)) func(ctx context.Context) (bool, error) {
+	return func(ctx context.Context) (bool, error) {
+		if p, err := runs.Pause(ctx); err != nil || p.Paused {
+			return false, err
+		}
+		return wake(ctx)
+	}
 }

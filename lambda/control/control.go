@@ -72,8 +72,10 @@ type Capacity struct{ Min, Max, Desired int32 }
 type Stack interface {
 	// Schedule switches the rule on or off; a task without one has none to switch.
 	Schedule(ctx context.Context, on bool) error
-	// Fleet sets the limits of the group of workers; Wake gives it its first worker, when it has none and is not paused.
+	// Fleet sets the limits of the group of workers, within which it follows the queue; Rest takes all workers away and lets it
+	// follow nothing; Wake gives it its first worker, when it has none.
 	Fleet(ctx context.Context, c Capacity) error
+	Rest(ctx context.Context) error
 	Wake(ctx context.Context) error
 	// Launch has an instance of the finder started.
 	Launch(ctx context.Context, r finderlaunch.Request) (finderlaunch.Answer, error)
@@ -188,7 +190,7 @@ func (h *Handler) pause(ctx context.Context) error {
 	if err := h.Stack.Schedule(ctx, false); err != nil {
 		return err
 	}
-	return h.Stack.Fleet(ctx, Capacity{})
+	return h.Stack.Rest(ctx)
 }
 
 // resume brings back what the configuration says, and begins with a pass: events may have been missed.

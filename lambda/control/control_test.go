@@ -47,6 +47,7 @@ func (p *plant) Schedule(_ context.Context, on bool) error {
 func (p *plant) Fleet(_ context.Context, c control.Capacity) error {
 	return p.note("fleet", fmt.Sprintf("fleet %d-%d at %d", c.Min, c.Max, c.Desired))
 }
+func (p *plant) Rest(context.Context) error     { return p.note("fleet", "rest") }
 func (p *plant) Wake(context.Context) error     { return p.note("wake", "wake") }
 func (p *plant) Announce(context.Context) error { return p.note("announce", "announce") }
 
@@ -106,7 +107,7 @@ func TestOperations(t *testing.T) {
 	}
 	p.want(`{"operation":"check","request":"r-2"}`, "launch check  r-2")
 	for range 2 {
-		p.want(`{"operation":"pause","request":"r-3"}`, "schedule false, fleet 0-0 at 0")
+		p.want(`{"operation":"pause","request":"r-3"}`, "schedule false, rest")
 		if now, err := p.runs.Pause(t.Context()); err != nil || !now.Paused {
 			t.Errorf("%+v, %v", now, err)
 		}

@@ -39,12 +39,12 @@ func declared() map[string][]string {
 	start, look, end, bus := finderlaunchaws.Actions()
 	events, launcher := monitoraws.Actions()
 	parameter, object, lists := taskconfigaws.Actions()
-	rule, group, asks := controlaws.Actions()
+	rule, group, scaling, asks := controlaws.Actions()
 	list, stop, find, terminate := stackguardaws.Actions()
 	return map[string][]string{
 		"cmd/internal/logaws":                 nil, // opens what follows
 		"worker/logship/logshipaws":           logshipaws.Actions(),
-		"lambda/control/controlaws":           all(rule, group, asks),
+		"lambda/control/controlaws":           all(rule, group, scaling, asks),
 		"lambda/finderlaunch/finderlaunchaws": all(start, look, end, bus),
 		"lambda/monitor/monitoraws":           all(events, launcher),
 		"lambda/s3events/s3eventsaws":         s3eventsaws.Actions(),

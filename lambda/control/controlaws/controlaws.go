@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
@@ -18,18 +19,20 @@ import (
 	"github.com/datatransferhub/dth/worker/fleet/fleetaws"
 )
 
-// Actions returns the IAM actions on the rule of the schedule, on the group of workers, and on the Lambda that starts
-// finders. The default bus and what wakes the group are declared by finderlaunchaws and fleetaws.
-func Actions() (rule, group, launcher []string) {
-	return []string{"events:EnableRule", "events:DisableRule"}, []string{"autoscaling:UpdateAutoScalingGroup"}, []string{"lambda:InvokeFunction"}
+// Actions returns the IAM actions on the rule of the schedule, on the group of workers, on the alarms that change its size, and on
+// the Lambda that starts finders. The default bus and what wakes the group are declared by finderlaunchaws and fleetaws.
+func Actions() (rule, group, alarms, launcher []string) {
+	return []string{"events:EnableRule", "events:DisableRule"}, []string{"autoscaling:UpdateAutoScalingGroup"},
+		[]string{"cloudwatch:EnableAlarmActions", "cloudwatch:DisableAlarmActions"}, []string{"lambda:InvokeFunction"}
 }
 
 // Options name the stack's parts.
 type Options struct {
 	StackName, StackID string
-	Rule               string // name; empty: the task has no schedule
-	Group              string // of the workers
-	Launcher           string // name of the function that starts finders
+	Rule               string   // name; empty: the task has no schedule
+	Group              string   // of the workers
+	Alarms             []string // names of those that change the group's size
+	Launcher           string   // name of the function that starts finders
 }
 
 // Stack implements control.Stack.
@@ -37,6 +40,7 @@ type Stack struct {
 	o        Options
 	events   *eventbridge.Client
 	groups   *autoscaling.Client
+	alarms   *cloudwatch.Client
 	lambdas  *lambda.Client
 	fleet    *fleetaws.Group
 	announce func(ctx context.Context, mode finderlaunch.Mode) error
@@ -47,7 +51,7 @@ var _ control.Stack = (*Stack)(nil)
 // Open returns a stack's parts. It makes no call.
 func Open(cfg aws.Config, o Options) *Stack {
 	return &Stack{
-		o: o, events: eventbridge.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg), lambdas: lambda.NewFromConfig(cfg),
+		o: o, events: eventbridge.NewFromConfig(cfg), groups: autoscaling.NewFromConfig(cfg), alarms: cloudwatch.NewFromConfig(cfg), lambdas: lambda.NewFromConfig(cfg),
 		fleet: fleetaws.Open(cfg, o.Group), announce: finderlaunchaws.Announce(cfg, o.StackName, o.StackID),
 	}
 }
@@ -76,6 +80,23 @@ func (s *Stack) Fleet(ctx context.Context, c control.Capacity) error {
 	})
 	if err != nil {
 		return fmt.Errorf("setting the limits of Auto Scaling group %s: %w", s.o.Group, err)
+	}
+	if _, err := s.alarms.EnableAlarmActions(ctx, &cloudwatch.EnableAlarmActionsInput{AlarmNames: s.o.Alarms}); err != nil {
+		return fmt.Errorf("letting the queue change the size of Auto Scaling group %s: %w", s.o.Group, err)
+	}
+	return nil
+}
+
+// Rest implements control.Stack. How many workers there may be at most is left as it is: CloudFormation updates no group that may have none.
+func (s *Stack) Rest(ctx context.Context) error {
+	if _, err := s.alarms.DisableAlarmActions(ctx, &cloudwatch.DisableAlarmActionsInput{AlarmNames: s.o.Alarms}); err != nil {
+		return fmt.Errorf("keeping the queue from changing the size of Auto Scaling group %s: %w", s.o.Group, err)
+	}
+	_, err := s.groups.UpdateAutoScalingGroup(ctx, &autoscaling.UpdateAutoScalingGroupInput{
+		AutoScalingGroupName: &s.o.Group, MinSize: aws.Int32(0), DesiredCapacity: aws.Int32(0),
+	})
+	if err != nil {
+		return fmt.Errorf("taking the workers of Auto Scaling group %s away: %w", s.o.Group, err)
 	}
 	return nil
 }

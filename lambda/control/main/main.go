@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -47,7 +48,7 @@ func open(ctx context.Context, log *slog.Logger) (*control.Handler, error) {
 	return &control.Handler{
 		Stack: controlaws.Open(cfg, controlaws.Options{
 			StackName: os.Getenv(wiring.EnvStack), StackID: os.Getenv(wiring.EnvStackID), Rule: os.Getenv(wiring.EnvSchedule),
-			Group: os.Getenv(wiring.EnvWorkers), Launcher: os.Getenv(wiring.EnvFinderLaunch),
+			Group: os.Getenv(wiring.EnvWorkers), Alarms: strings.FieldsFunc(os.Getenv(wiring.EnvAlarms), func(r rune) bool { return r == ',' }), Launcher: os.Getenv(wiring.EnvFinderLaunch),
 		}),
 		Runs: runaws.Open(cfg, os.Getenv(wiring.EnvRuns), retry.Policy{}), Ledger: ledger, Queue: queue, Log: log, Now: time.Now,
 		Settings: func(ctx context.Context) (control.Settings, error) {

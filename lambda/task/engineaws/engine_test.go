@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/encoding/cbor"
 
 	"github.com/datatransferhub/dth/lambda/control"
 	"github.com/datatransferhub/dth/lambda/control/controlaws"
@@ -70,6 +73,7 @@ type stack struct {
 	runs      *runaws.Runs
 	ledger    *ledgeraws.Ledger
 	queue     *queueaws.Queue
+	acts      map[string]bool // whether an alarm does something, by name
 }
 
 func must(t *testing.T, err error) {
@@ -81,7 +85,7 @@ func must(t *testing.T, err error) {
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{t: t, cfg: standinaws.Config(t, server.Front), instances: &instances{}}
+	s := &stack{t: t, cfg: standinaws.Config(t, server.Front), instances: &instances{}, acts: map[string]bool{alarms[0]: true, alarms[1]: true}}
 	ctx := t.Context()
 	db := dynamodb.NewFromConfig(s.cfg)
 	for _, in := range []*dynamodb.CreateTableInput{runaws.TableInput("runs"), ledgeraws.TableInput("ledger")} {
@@ -119,11 +123,11 @@ func (s *stack) serve() {
 	leases := finderlaunch.Leases{Runs: s.runs, Now: time.Now}
 	quiet := slog.New(slog.DiscardHandler)
 	launcher := &finderlaunch.Handler{Stack: "id", Instances: s.instances, Alive: leases, Paused: leases.Paused, Subnets: []string{"subnet-1"}, Log: quiet, Now: time.Now}
-	rule, group, asks := controlaws.Actions()
-	allowed := append(append(append(rule, group...), asks...), "events:PutEvents", "autoscaling:DescribeAutoScalingGroups", "autoscaling:SetDesiredCapacity")
+	rule, group, scaling, asks := controlaws.Actions()
+	allowed := append(slices.Concat(rule, group, scaling, asks), "events:PutEvents", "autoscaling:DescribeAutoScalingGroups", "autoscaling:SetDesiredCapacity")
 	steer := &control.Handler{
-		Stack: controlaws.Open(standinaws.Only(s.t, standinaws.Config(s.t, server.Front), allowed), controlaws.Options{
-			StackName: "DTH-t-1", StackID: "arn:aws:cloudformation:us-east-1:123456789012:stack/DTH-t-1/1", Rule: "rule", Group: "workers", Launcher: "launch",
+		Stack: controlaws.Open(standinaws.Only(s.t, standinaws.Between(standinaws.Config(s.t, server.Front), s.alarm), allowed), controlaws.Options{
+			StackName: "DTH-t-1", StackID: "arn:aws:cloudformation:us-east-1:123456789012:stack/DTH-t-1/1", Rule: "rule", Group: "workers", Alarms: alarms, Launcher: "launch",
 		}),
 		Runs: s.runs, Ledger: s.ledger, Queue: s.queue, Log: quiet, Now: time.Now, Caller: func(context.Context) string { return "call" },
 		Settings: func(context.Context) (control.Settings, error) {
@@ -148,7 +152,26 @@ func (s *stack) serve() {
 	})
 }
 
-// is compares the state of the schedule and the group's limits with what they should be.
+// alarms change the group's size.
+var alarms = []string{"task-backlog", "task-idle"}
+
+// alarm answers for CloudWatch, whose protocol the stand-in does not speak, and lets other calls through.
+func (s *stack) alarm(r standinaws.Request, next func() (*http.Response, error)) (*http.Response, error) {
+	if r.HTTP.Header.Get("Smithy-Protocol") != "rpc-v2-cbor" {
+		return next()
+	}
+	in, err := cbor.Decode(r.Body)
+	must(s.t, err)
+	for _, name := range in.(cbor.Map)["AlarmNames"].(cbor.List) {
+		s.acts[string(name.(cbor.String))] = path.Base(r.HTTP.URL.Path) == "EnableAlarmActions"
+	}
+	answer := standinaws.Answer(r, http.StatusOK, string(cbor.Encode(cbor.Map{})))
+	answer.Header.Set("Smithy-Protocol", "rpc-v2-cbor")
+	return answer, nil
+}
+
+// is compares the state of the schedule and the group's limits with what they should be. The queue changes the group's size only
+// while the schedule is on.
 func (s *stack) is(state string, most, wanted int32) {
 	s.t.Helper()
 	rule, err := eventbridge.NewFromConfig(s.cfg).DescribeRule(s.t.Context(), &eventbridge.DescribeRuleInput{Name: aws.String("rule")})
@@ -158,6 +181,11 @@ func (s *stack) is(state string, most, wanted int32) {
 	if g := groups.AutoScalingGroups[0]; string(rule.State) != state || *g.MaxSize != most || *g.DesiredCapacity != wanted {
 		s.t.Errorf("the schedule is %s, the group up to %d, at %d; want %s, %d, %d", rule.State, *g.MaxSize, *g.DesiredCapacity, state, most, wanted)
 	}
+	for _, name := range alarms {
+		if s.acts[name] != (state == "ENABLED") {
+			s.t.Errorf("the schedule is %s, alarm %s acts: %v", state, name, s.acts[name])
+		}
+	}
 }
 
 // A task is steered from the hub to the stack's own parts.
@@ -166,7 +194,7 @@ func TestTaskIsSteered(t *testing.T) {
 	ctx := t.Context()
 	for range 2 {
 		must(t, s.engine.Pause(ctx, s.task, "r-1"))
-		s.is("DISABLED", 0, 0)
+		s.is("DISABLED", 5, 0)
 	}
 	if err := s.engine.RunNow(ctx, s.task, "r-2"); err == nil || !strings.Contains(err.Error(), "paused") || len(s.instances.started) != 0 {
 		t.Errorf("a pass while paused: %v", err)

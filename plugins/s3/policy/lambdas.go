@@ -65,6 +65,7 @@ func steer() []Statement {
 		{Sid: "Finder", Actions: []string{"lambda:InvokeFunction"}, Resources: []string{"${FinderLaunchFunction.Arn}"}},
 		{Sid: "LookAtWorkers", Actions: first(fleetaws.Actions()), Resources: []string{"*"}}, // it takes no resource
 		{Sid: "Workers", Actions: append(second(fleetaws.Actions()), "autoscaling:UpdateAutoScalingGroup"), Resources: []string{workersArn}},
+		{Sid: "Scaling", Actions: []string{"cloudwatch:EnableAlarmActions", "cloudwatch:DisableAlarmActions"}, Resources: []string{"${Backlog.Arn}", "${Idle.Arn}"}},
 		{Sid: "Schedule", When: Scheduled, Actions: []string{"events:EnableRule", "events:DisableRule"}, Resources: []string{"${Schedule.Arn}"}},
 	})
 }
@@ -108,7 +109,8 @@ func launch() []Statement {
 		{
 			Sid: "Run", Actions: []string{"ec2:RunInstances"}, Conditions: template,
 			Resources: []string{
-				ec2Arn + "instance/*", ec2Arn + "volume/*", ec2Arn + "network-interface/*", ec2Arn + "subnet/*",
+				ec2Arn + "instance/*", ec2Arn + "volume/*", ec2Arn + "network-interface/*",
+				"arn:${AWS::Partition}:ec2:${AWS::Region}:*:subnet/*", // that of a shared VPC belongs to another account
 				ec2Arn + "security-group/${SecurityGroup.GroupId}", ec2Arn + "launch-template/${FinderTemplate}",
 				"arn:${AWS::Partition}:ec2:${AWS::Region}::image/*",
 			},

@@ -15,7 +15,7 @@ func (b *builder) finder(handle awscdk.CfnWaitConditionHandle) awsec2.CfnLaunchT
 	role := b.s.Role("FinderRole", "Finders of a Data Transfer Hub task", "ec2", nil, b.rights.Of(policy.Finder()))
 	variables := append(b.engine(finderProgram, "finder"), variable{"handle", handle.Ref()}, variable{"group", kit.Sub(workersName)})
 	return instance{
-		id: "Finder", name: "finder", instanceType: kit.Ref("finderInstanceType"), gibibytes: 30, ends: true,
+		id: "Finder", name: "finder", instanceType: kit.Ref("finderInstanceType"), gibibytes: 30, ends: true, reads: true,
 		role: role, group: b.network, userData: awscdk.Fn_Base64(new(script("finder", variables))),
 	}.launchTemplate(b.s)
 }

@@ -52,9 +52,9 @@ func TestPausedStackInMoto(t *testing.T) {
 		"ec2VpcId": kittest.InTag(network, "vpcId")[0], "ec2Subnets": kittest.InTag(network, "subnetId")[0], "maxCapacity": "7", "minCapacity": "1", "desiredCapacity": "2", "startPaused": "true",
 	}))
 	answer := a.Query("autoscaling", "2011-01-01", url.Values{"Action": {"DescribeAutoScalingGroups"}})
-	for _, tag := range []string{"MaxSize", "MinSize", "DesiredCapacity"} {
-		if got := kittest.InTag(answer, tag); len(got) == 0 || got[0] != "0" {
-			t.Errorf("%s: %v", tag, got)
+	for tag, want := range map[string]string{"MaxSize": "7", "MinSize": "0", "DesiredCapacity": "0"} {
+		if got := kittest.InTag(answer, tag); len(got) == 0 || got[0] != want {
+			t.Errorf("%s: %v, want %s", tag, got, want)
 		}
 	}
 	if rule := a.JSON("events", "AWSEvents.DescribeRule", object{"Name": ids["Schedule"]}); rule["State"] != "DISABLED" {

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,7 +37,7 @@ func TestResources(t *testing.T) {
 			"KeySchema": []any{object{"AttributeName": "PK", "KeyType": "HASH"}, object{"AttributeName": "SK", "KeyType": "RANGE"}},
 		}},
 		{"workers", "AWS::AutoScaling::AutoScalingGroup", object{
-			"MinSize": unlessPaused("0", ref("minCapacity")), "MaxSize": unlessPaused("0", ref("maxCapacity")), "DesiredCapacity": unlessPaused("0", ref("desiredCapacity")), "VPCZoneIdentifier": ref("ec2Subnets"),
+			"MinSize": unlessPaused("0", ref("minCapacity")), "MaxSize": ref("maxCapacity"), "DesiredCapacity": unlessPaused("0", ref("desiredCapacity")), "VPCZoneIdentifier": ref("ec2Subnets"),
 			"MixedInstancesPolicy": object{"LaunchTemplate": object{"Overrides": []any{object{"InstanceRequirements": object{"AllowedInstanceTypes": ref("workerInstanceTypes")}}}}},
 		}},
 		{"schedule", "AWS::Events::Rule", object{
@@ -124,9 +125,64 @@ func TestInstances(t *testing.T) {
 	if data := tmpl.Properties("FinderTemplate")["LaunchTemplateData"].(object); data["InstanceInitiatedShutdownBehavior"] != "terminate" {
 		t.Error("a finder that shuts down stays")
 	}
-	if group := tmpl.Properties("SecurityGroup"); group["SecurityGroupIngress"] != nil {
+	for id, want := range map[string]any{"FinderTemplate": "enabled", "WorkerTemplate": nil} {
+		if got := tmpl.Properties(id)["LaunchTemplateData"].(object)["MetadataOptions"].(object)["InstanceMetadataTags"]; got != want {
+			t.Errorf("%s: tags are shown: %v, want %v", id, got, want)
+		}
+	}
+}
+
+// Nothing comes in; stores and the VPC's own name servers are reached.
+func TestSecurityGroup(t *testing.T) {
+	group := released(t).Properties("SecurityGroup")
+	if group["SecurityGroupIngress"] != nil {
 		t.Errorf("something comes in: %v", group)
 	}
+	var out []string
+	for _, e := range group["SecurityGroupEgress"].([]any) {
+		rule := e.(object)
+		out = append(out, fmt.Sprint(rule["IpProtocol"], " ", rule["FromPort"], "-", rule["ToPort"], " ", rule["CidrIp"], rule["CidrIpv6"]))
+	}
+	want := []string{"tcp 1-65535 0.0.0.0/0<nil>", "tcp 1-65535 <nil>::/0", "udp 53-53 0.0.0.0/0<nil>", "udp 53-53 <nil>::/0"}
+	if !slices.Equal(out, want) {
+		t.Errorf("goes out: %q, want %q", out, want)
+	}
+}
+
+// An update replaces workers, whether the task is paused or not, and leaves the group's size to the backlog. While the task is
+// paused the queue changes no size, and who steers the task switches just those alarms.
+func TestFleetThroughUpdatesAndPauses(t *testing.T) {
+	tmpl := released(t)
+	policy := tmpl.Part("Resources", "Workers", "UpdatePolicy")
+	if rolling := policy["AutoScalingRollingUpdate"].(object); rolling["MinInstancesInService"] != 0.0 {
+		t.Errorf("rolling update: %v", rolling)
+	}
+	if got := compact(policy["AutoScalingScheduledAction"]); got != `{"IgnoreUnmodifiedGroupSizeProperties":true}` {
+		t.Errorf("sizes in updates: %s", got)
+	}
+	acting := compact(unlessPaused(false, true))
+	for _, id := range tmpl.Of("AWS::CloudWatch::Alarm") {
+		scales := tmpl.Part("Resources", names(tmpl.Properties(id)["AlarmActions"])[0])["Type"] == "AWS::AutoScaling::ScalingPolicy"
+		if got := tmpl.Properties(id)["ActionsEnabled"]; scales != (compact(got) == acting) || !scales && got != nil {
+			t.Errorf("%s acts: %s", id, compact(got))
+		}
+		if given := names(tmpl.Properties("SteerFunction")["Environment"]); scales != slices.Contains(given, id) {
+			t.Errorf("%s: steered are %v", id, given)
+		}
+	}
+}
+
+// The subnet of a shared VPC belongs to another account, and its ARN names that.
+func TestFinderStartsInSharedSubnets(t *testing.T) {
+	for _, s := range released(t).Statements("FinderLaunchFunctionRole") {
+		if s.Sid == "Run" {
+			if text := compact(s.Resources); !strings.Contains(text, `"arn:${AWS::Partition}:ec2:${AWS::Region}:*:subnet/*"`) || strings.Contains(text, "${AWS::AccountId}:subnet") {
+				t.Errorf("instances are started in %s", text)
+			}
+			return
+		}
+	}
+	t.Error("nothing is said of starting instances")
 }
 
 // Every attribute of the configuration's resource that the template reads is one that package wiring names.

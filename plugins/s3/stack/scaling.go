@@ -2,6 +2,7 @@ package stack
 
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsautoscaling"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 
 	"github.com/datatransferhub/dth/infra/kit"
@@ -13,11 +14,14 @@ const perWorker = 200.0
 // idleMinutes is how long the queue must have nothing, neither waiting nor under way, before the group shrinks.
 const idleMinutes = 10.0
 
-// scale lets the group follow the queue.
-func scale(s *kit.Stack, group awsautoscaling.CfnAutoScalingGroup, queue awssqs.CfnQueue) {
+// The alarms that change the group's size, by logical id.
+const backlogAlarm, idleAlarm = "Backlog", "Idle"
+
+// scale lets the group follow the queue, but not while the task is paused. It returns the names of the alarms, for whoever pauses.
+func scale(s *kit.Stack, c conditions, group awsautoscaling.CfnAutoScalingGroup, queue awssqs.CfnQueue) []*string {
 	grow := policyOf(s, "Grow", group, "ChangeInCapacity",
 		step(0, 9*perWorker, new(1.0)), step(9*perWorker, 99*perWorker, new(2.0)), stepFrom(99*perWorker, new(5.0)))
-	s.Alarm("Backlog", kit.Alarm{
+	backlog := s.Alarm(backlogAlarm, kit.Alarm{
 		Description: "Messages that wait, for each worker that is wanted; with none wanted, any message is too many.",
 		Metrics: []any{
 			kit.Metric("waiting", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum", "QueueName", queue.AttrQueueName()),
@@ -31,7 +35,7 @@ func scale(s *kit.Stack, group awsautoscaling.CfnAutoScalingGroup, queue awssqs.
 	// The group must have had workers all the time: else an alarm of the last idle hours would take away the worker that the
 	// finder has just asked for, before the queue's metrics show why.
 	idle := kit.MetricExpression("idle", *kit.Sub("IF(workers > ${minCapacity} AND waiting + flying + delayed < 1, 1, 0)"))
-	s.Alarm("Idle", kit.Alarm{
+	empty := s.Alarm(idleAlarm, kit.Alarm{
 		Description: "There are workers, and the queue is empty.",
 		Metrics: []any{
 			kit.Metric("workers", "AWS/AutoScaling", "GroupInServiceInstances", "Minimum", "AutoScalingGroupName", group.Ref()),
@@ -42,6 +46,12 @@ func scale(s *kit.Stack, group awsautoscaling.CfnAutoScalingGroup, queue awssqs.
 		},
 		Threshold: 1, Minutes: idleMinutes, Actions: []*string{shrink.Ref()},
 	})
+	var names []*string
+	for _, alarm := range []awscloudwatch.CfnAlarm{backlog, empty} {
+		alarm.SetActionsEnabled(c.paused.ChooseAny(false, true))
+		names = append(names, alarm.Ref())
+	}
+	return names
 }
 
 func policyOf(s *kit.Stack, id string, group awsautoscaling.CfnAutoScalingGroup, kind string, steps ...any) awsautoscaling.CfnScalingPolicy {

@@ -83,6 +83,7 @@ func (b *builder) build(parameters map[string]any) {
 	workers := b.workers(config)
 	schedule := newSchedule(b.s, b.c, launch)
 	b.environment[wiring.EnvSchedule] = b.c.scheduled.Choose(schedule.Ref(), new(""))
+	b.environment[wiring.EnvAlarms] = kit.Join(",", scale(b.s, b.c, workers, b.queues.main)...)
 	control := b.function(wiring.Control)
 	guard := newGuard(b.s, b.function(wiring.StackGuard), []*string{controller.Ref(), monitor.Ref()},
 		b.network, finder, b.tables.ledger, b.tables.runs, b.queues.main, config)
@@ -93,7 +94,6 @@ func (b *builder) build(parameters map[string]any) {
 	newFirstPass(b.s, launch, handle, guard, workers)
 	newEvents(b.s, b.c, b.function(wiring.S3Events), b.queues, b.queues.access, guard)
 	topic := b.s.AlarmTopic("alarmEmail")
-	scale(b.s, workers, b.queues.main)
 	watch(b.s, topic.Ref(), b.queues, map[string]*string{"Controller": controller.Ref(), "Monitor": monitor.Ref()})
 	dashboard := newDashboard(b.s, b.queues, workers.Ref())
 	b.outputs(topic.Ref(), controller.Ref(), monitor.Ref(), workers.Ref(), dashboard.Ref(), control.Function.Ref())

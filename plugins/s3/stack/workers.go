@@ -36,11 +36,14 @@ func (b *builder) workers(configuration awscdk.CfnResource) awsautoscaling.CfnAu
 
 // newGroup makes the group. onDemand is the share of its instances that do not run on Spot capacity, in percent.
 func newGroup(s *kit.Stack, c conditions, template awsec2.CfnLaunchTemplate, onDemand *float64) awsautoscaling.CfnAutoScalingGroup {
+	// Nothing but these two rests while the task is paused: an update is refused when the group may have no more workers than it
+	// must keep meanwhile, which is none.
+	// https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-attribute-updatepolicy.html
 	unlessPaused := func(parameter string) *string { return c.paused.Choose(new("0"), kit.Ref(parameter)) }
 	group := awsautoscaling.NewCfnAutoScalingGroup(s.Scope, new("Workers"), &awsautoscaling.CfnAutoScalingGroupProps{
 		AutoScalingGroupName: kit.Sub(workersName),
 		MinSize:              unlessPaused("minCapacity"),
-		MaxSize:              unlessPaused("maxCapacity"),
+		MaxSize:              kit.Ref("maxCapacity"),
 		DesiredCapacity:      unlessPaused("desiredCapacity"),
 		VpcZoneIdentifier:    kit.ListOf("ec2Subnets"),
 		CapacityRebalance:    new(true),
@@ -70,6 +73,8 @@ func newGroup(s *kit.Stack, c conditions, template awsec2.CfnLaunchTemplate, onD
 		AutoScalingRollingUpdate: &awscdk.CfnAutoScalingRollingUpdate{
 			MinInstancesInService: new(0.0), MaxBatchSize: new(100.0), SuspendProcesses: kit.List("AlarmNotification", "ScheduledActions", "AZRebalance"),
 		},
+		// Sizes that the template did not change are what the backlog made of them; an update leaves them so.
+		AutoScalingScheduledAction: &awscdk.CfnAutoScalingScheduledAction{IgnoreUnmodifiedGroupSizeProperties: new(true)},
 	})
 	return group
 }

@@ -31,6 +31,7 @@ const (
 	EnvLedger         = "LEDGER_TABLE"    // name
 	EnvWorkers        = "WORKERS_GROUP"   // name of the Auto Scaling group
 	EnvSchedule       = "SCHEDULE_RULE"   // name of the schedule's rule; empty when the task has none
+	EnvAlarms         = "SCALING_ALARMS"  // names of the alarms that change the group's size, separated by commas
 )
 
 // Lambda is one of them.
@@ -57,7 +58,7 @@ func Lambdas() []Lambda {
 		{"MonitorFunction", Monitor, "Waits for runs to drain and has them closed", 256, 5 * time.Minute, []string{EnvStack, EnvStackID, EnvQueue, EnvRuns, EnvFinderLaunch}},
 		{
 			"SteerFunction", Control, "Steers a Data Transfer Hub task: pause, resume, run, retry, check, plan, answer", 256, 15 * time.Minute,
-			[]string{EnvStack, EnvStackID, EnvConfiguration, EnvQueue, EnvRuns, EnvLedger, EnvFinderLaunch, EnvWorkers, EnvSchedule},
+			[]string{EnvStack, EnvStackID, EnvConfiguration, EnvQueue, EnvRuns, EnvLedger, EnvFinderLaunch, EnvWorkers, EnvSchedule, EnvAlarms},
 		},
 	}
 }

@@ -24,7 +24,8 @@ type Group struct {
 func Open(cfg aws.Config, name string) *Group { return &Group{autoscaling.NewFromConfig(cfg), name} }
 
 // Wake has the group start its first worker when it has none, and reports whether it did. Queue metrics reach an alarm late
-// after idle hours, so whoever queues something says it at once. A group whose maximum is zero is paused, and stays asleep.
+// after idle hours, so whoever queues something says it at once. Whether the task is paused is for the caller to know. A group that
+// may have no worker stays asleep.
 func (g *Group) Wake(ctx context.Context) (woken bool, err error) {
 	out, err := g.client.DescribeAutoScalingGroups(ctx, &autoscaling.DescribeAutoScalingGroupsInput{AutoScalingGroupNames: []string{g.name}})
 	if err != nil {

@@ -31,7 +31,7 @@ func TestWake(t *testing.T) {
 		desired, max int32
 		woken        bool
 		want         int32
-	}{{"asleep", 0, 20, true, 1}, {"at-work", 3, 20, false, 3}, {"paused", 0, 0, false, 0}} {
+	}{{"asleep", 0, 20, true, 1}, {"at-work", 3, 20, false, 3}, {"none-allowed", 0, 0, false, 0}} {
 		_, err := client.CreateAutoScalingGroup(t.Context(), &autoscaling.CreateAutoScalingGroupInput{
 			AutoScalingGroupName: &c.name, MinSize: aws.Int32(0), MaxSize: &c.max, DesiredCapacity: &c.desired, LaunchConfigurationName: aws.String("c"), AvailabilityZones: []string{"us-east-1a"},
 		})
