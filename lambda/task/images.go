@@ -18,7 +18,7 @@ type ImageOutcomes struct{ Store record.Store }
 var _ Outcomes = ImageOutcomes{}
 
 // statuses says what a record's status is called of an object.
-var statuses = map[record.Status]ledger.Status{record.Done: ledger.Done, record.Unchanged: ledger.Done, record.Failed: ledger.Failed}
+var statuses = map[record.Status]ledger.Status{record.Done: ledger.Done, record.Unchanged: ledger.Done, record.Deleted: ledger.Deleted, record.Failed: ledger.Failed}
 
 // methods say how an image came to be there; none: it was.
 var methods = map[record.Status]string{record.Done: "copy", record.Unchanged: "none"}

@@ -17,11 +17,12 @@ type Status string
 const (
 	Done      Status = "Done"
 	Unchanged Status = "Unchanged" // its digest was there
+	Deleted   Status = "Deleted"   // at the destination, since the source does not have it
 	Failed    Status = "Error"
 )
 
 // Statuses returns all of them.
-func Statuses() []Status { return []Status{Done, Unchanged, Failed} }
+func Statuses() []Status { return []Status{Done, Unchanged, Deleted, Failed} }
 
 // Key names a record.
 type Key struct {
@@ -60,7 +61,7 @@ type Record struct {
 	DestinationDigest string
 	MediaType         string
 	Bytes             int64    // of configuration and layers, of all platforms; 0 when it was not copied
-	Platforms         []string // os/architecture, of an index
+	Platforms         []string // os/architecture or os/architecture/variant
 	Referrers         int      // signatures, SBOMs, attestations that the destination holds, too
 	RunID             string
 	Attempts          int
@@ -93,7 +94,9 @@ type Page struct {
 
 // Store is the table.
 type Store interface {
-	// Put writes a record, and replaces the one that is there.
+	// Put writes a record, and replaces the one that is there unless that one is of later: a task that was thought dead, and ends
+	// after the one that took its place, changes nothing, and that is no error. Later is who finished later; a record that does not
+	// say when it finished replaces only such ones.
 	Put(ctx context.Context, r Record) error
 	// Get returns the records of those keys that have one. Any number of keys may be asked for.
 	Get(ctx context.Context, keys []Key) (map[Key]Record, error)

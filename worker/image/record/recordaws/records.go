@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,17 +47,31 @@ func Open(cfg aws.Config, table string) *Records {
 
 // Put implements record.Store.
 func (r *Records) Put(ctx context.Context, one record.Record) error {
-	if _, err := r.client.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: encode(one)}); err != nil {
+	in := &dynamodb.PutItemInput{TableName: &r.table, Item: encode(one), ExpressionAttributeNames: map[string]string{"#finished": finishedAt}}
+	in.ConditionExpression = aws.String("attribute_not_exists(#finished)")
+	if !one.FinishedAt.IsZero() {
+		in.ConditionExpression, in.ExpressionAttributeValues = aws.String(notLater), item{":finished": text(moment(one.FinishedAt))}
+	}
+	if _, err := r.client.PutItem(ctx, in); err != nil && !later(err) {
 		return fmt.Errorf("recording %s %s in %s: %w", one.Image, one.Tag, r.table, err)
 	}
 	return nil
 }
 
+// notLater is the condition that the record which is there is not of later. Moments are sorted as text.
+const notLater = "attribute_not_exists(#finished) OR #finished <= :finished"
+
+// later reports whether a call was refused since the record that is there is of later.
+func later(err error) bool {
+	var failed *types.ConditionalCheckFailedException
+	return errors.As(err, &failed)
+}
+
 // Settle writes what became of an image in a run, and leaves what else is on its record. It serves who knows the outcome and not
-// the image: a copier that never came to its end.
+// the image: a copier that never came to its end. As with Put, a record of later stays.
 func (r *Records) Settle(ctx context.Context, k record.Key, run string, s record.Status, bytes int64, class, message string, at time.Time) error {
 	_, err := r.client.UpdateItem(ctx, &dynamodb.UpdateItemInput{
-		TableName: &r.table, Key: keyOf(k),
+		TableName: &r.table, Key: keyOf(k), ConditionExpression: aws.String(notLater),
 		UpdateExpression: aws.String("SET #status = :status, #run = :run, #size = :size, #class = :class, #message = :message, #finished = :finished"),
 		ExpressionAttributeNames: map[string]string{
 			"#status": status, "#run": runID, "#size": size, "#class": errorClass, "#message": errorMessage, "#finished": finishedAt,
@@ -65,7 +80,7 @@ func (r *Records) Settle(ctx context.Context, k record.Key, run string, s record
 			":status": text(string(s)), ":run": text(run), ":size": number(bytes), ":class": text(class), ":message": text(record.Bounded(message)), ":finished": text(moment(at)),
 		},
 	})
-	if err != nil {
+	if err != nil && !later(err) {
 		return fmt.Errorf("recording %s %s in %s: %w", k.Image, k.Tag, r.table, err)
 	}
 	return nil

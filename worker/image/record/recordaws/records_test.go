@@ -55,6 +55,12 @@ func TestSettle(t *testing.T) {
 	if d := cmp.Diff(want, got[key]); d != "" || err != nil {
 		t.Errorf("%s %v", d, err)
 	}
+	if err := s.Settle(t.Context(), key, "r1", record.Unchanged, 0, "", "", at.Add(-time.Second)); err != nil {
+		t.Errorf("a settlement that comes too late: %v", err)
+	}
+	if got, err = s.Get(t.Context(), []record.Key{key}); err != nil || got[key].RunID != "r2" {
+		t.Errorf("%+v %v", got[key], err)
+	}
 	page, err := s.List(t.Context(), record.Failed, 1, "")
 	if err != nil || len(page.Records) != 1 {
 		t.Errorf("%+v %v", page, err)

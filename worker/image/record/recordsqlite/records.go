@@ -58,7 +58,19 @@ func (r *Records) Put(ctx context.Context, one record.Record) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.db.ExecContext(ctx, `INSERT OR REPLACE INTO images (task, image, tag, status, doc) VALUES (?, ?, ?, ?, ?)`, r.task, one.Image, one.Tag, string(one.Status), string(doc))
+	err = databasesqlite.Do(ctx, r.db, func(tx *sql.Tx) error {
+		var there string
+		switch err := tx.QueryRowContext(ctx, `SELECT doc FROM images WHERE task = ? AND image = ? AND tag = ?`, r.task, one.Image, one.Tag).Scan(&there); {
+		case err == nil:
+			if before, err := decode(there); err == nil && before.FinishedAt.After(one.FinishedAt) {
+				return nil // one that cannot be read is of no use to anybody, and is replaced
+			}
+		case !errors.Is(err, sql.ErrNoRows):
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO images (task, image, tag, status, doc) VALUES (?, ?, ?, ?, ?)`, r.task, one.Image, one.Tag, string(one.Status), string(doc))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("writing the record of %s %s: %w", one.Image, one.Tag, err)
 	}

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) record.Store) {
 	t.Run("many keys", func(t *testing.T) { many(t, open(t)) })
 	t.Run("pages", func(t *testing.T) { pages(t, open(t)) })
 	t.Run("a record leaves the list of its old status", func(t *testing.T) { moves(t, open(t)) })
+	t.Run("an older record replaces no newer one", func(t *testing.T) { older(t, open(t)) })
 	t.Run("long texts", func(t *testing.T) { long(t, open(t)) })
 }
 
@@ -95,7 +96,7 @@ func pages(t *testing.T, s record.Store) {
 			}
 		}
 		if status == "" {
-			if d := cmp.Diff(want, seen); d != "" || n != 21 {
+			if d := cmp.Diff(want, seen); d != "" || n != 7*len(record.Statuses()) {
 				t.Errorf("all: %s", d)
 			}
 			continue
@@ -118,6 +119,31 @@ func moves(t *testing.T, s record.Store) {
 	for status, n := range map[record.Status]int{record.Failed: 0, record.Done: 1} {
 		if p, err := s.List(t.Context(), status, 10, ""); err != nil || len(p.Records) != n {
 			t.Errorf("%s: %d records, %v", status, len(p.Records), err)
+		}
+	}
+}
+
+// older puts records in each order that a task which was thought dead may bring about.
+func older(t *testing.T, s record.Store) {
+	first, second := sample("a", "1", record.Failed), sample("a", "1", record.Done)
+	first.RunID, second.RunID = "r1", "r2"
+	second.FinishedAt = first.FinishedAt.Add(300 * time.Millisecond) // 05.978 s after 05.678 s
+	third := second
+	third.RunID, third.FinishedAt = "r3", second.FinishedAt.Add(22*time.Millisecond) // 06 s sharp: no fraction is written somewhere
+	unfinished := first
+	unfinished.RunID, unfinished.FinishedAt = "r0", time.Time{}
+	for _, step := range []struct{ put, want record.Record }{
+		{unfinished, unfinished}, {first, first}, {unfinished, first}, {second, second}, {first, second}, {third, third}, {second, third}, {third, third},
+	} {
+		if err := s.Put(t.Context(), step.put); err != nil {
+			t.Fatalf("a record of %s: %v", step.put.RunID, err)
+		}
+		got, err := s.Get(t.Context(), []record.Key{first.Key})
+		if d := cmp.Diff(step.want, got[first.Key]); d != "" || err != nil {
+			t.Errorf("after %s: %s %v", step.put.RunID, d, err)
+		}
+		if p, err := s.List(t.Context(), step.want.Status, 10, ""); err != nil || len(p.Records) != 1 {
+			t.Errorf("after %s: %d records of its status, %v", step.put.RunID, len(p.Records), err)
 		}
 	}
 }
