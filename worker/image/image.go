@@ -6,6 +6,7 @@ package image
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -32,6 +33,12 @@ const (
 	OCIIndex       = "application/vnd.oci.image.index.v1+json"
 	DockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 	DockerList     = "application/vnd.docker.distribution.manifest.list.v2+json"
+)
+
+// Media types of configurations of images that run. Artifacts have others.
+const (
+	OCIConfig    = "application/vnd.oci.image.config.v1+json"
+	DockerConfig = "application/vnd.docker.container.image.v1+json"
 )
 
 // IsIndex reports whether a media type is that of a list of manifests.
@@ -105,6 +112,21 @@ type Keeper interface {
 	Create(ctx context.Context, repository string, s *Settings) (bool, error)
 }
 
+// Deleter is implemented by registries that let images be deleted.
+type Deleter interface {
+	// Delete removes a tag, or a manifest by its digest. The error is ErrByDigest where a tag cannot be removed by itself.
+	Delete(ctx context.Context, repository, reference string) error
+}
+
+// ErrByDigest says that a registry removes manifests with all their tags, and no tag by itself.
+var ErrByDigest = errors.New("this registry removes no tag by itself, only manifests with all their tags")
+
+// Blobs is implemented by registries that give out what manifests name.
+type Blobs interface {
+	// Blob returns a blob of at most max bytes; a longer one is an error.
+	Blob(ctx context.Context, repository, digest string, max int64) ([]byte, error)
+}
+
 // Image is one image of a plan.
 type Image struct {
 	Tag    string `json:"tag,omitempty"` // empty: it is known by its digest only
@@ -129,7 +151,17 @@ type Batch struct {
 	Repository string  `json:"repository"`
 	Target     string  `json:"target"` // repository at the destination
 	Images     []Image `json:"images"`
+	Delete     []Extra `json:"delete,omitempty"` // after the images were copied
 }
+
+// Extra is what the destination has and the source does not.
+type Extra struct {
+	Tag    string `json:"tag,omitempty"` // empty: it has none
+	Digest string `json:"digest"`        // at the destination, when it was planned
+}
+
+// Reference is the tag, or the digest of what has none.
+func (x Extra) Reference() string { return Image{Tag: x.Tag, Digest: x.Digest}.Reference() }
 
 // MarshalBatch returns a batch as it stands in the list of work.
 func MarshalBatch(b Batch) ([]byte, error) { return json.Marshal(b) }
@@ -146,6 +178,11 @@ func ParseBatch(document []byte) (Batch, error) {
 	for _, i := range b.Images {
 		if !digestForm.MatchString(i.Digest) {
 			return b, fmt.Errorf("image %s of the batch of %s: %.80q is no digest", i.Tag, b.Name, i.Digest)
+		}
+	}
+	for _, x := range b.Delete {
+		if !digestForm.MatchString(x.Digest) {
+			return b, fmt.Errorf("what is to be deleted, %s of the batch of %s: %.80q is no digest", x.Tag, b.Name, x.Digest)
 		}
 	}
 	return b, nil
@@ -187,4 +224,26 @@ func ReadIndex(content []byte) ([]Descriptor, error) {
 		all = append(all, d)
 	}
 	return all, nil
+}
+
+// ConfigOf returns media type and digest of the configuration that a manifest names; empty when it names none, as those of older forms.
+func ConfigOf(manifest []byte) (mediaType, digest string) {
+	var m struct{ Config Descriptor }
+	if json.Unmarshal(manifest, &m) != nil || !digestForm.MatchString(m.Config.Digest) {
+		return "", ""
+	}
+	return m.Config.MediaType, m.Config.Digest
+}
+
+// PlatformOf reads os/architecture or os/architecture/variant from a configuration; empty when it does not say it.
+func PlatformOf(config []byte) string {
+	var p struct {
+		OS           string `json:"os"`
+		Architecture string `json:"architecture"`
+		Variant      string `json:"variant"`
+	}
+	if json.Unmarshal(config, &p) != nil || p.OS == "" || p.Architecture == "" {
+		return ""
+	}
+	return strings.TrimSuffix(p.OS+"/"+p.Architecture+"/"+p.Variant, "/")
 }

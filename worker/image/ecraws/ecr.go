@@ -46,6 +46,9 @@ func WriteActions() []string {
 	}
 }
 
+// DeleteActions returns those that a copier needs beside the others to delete what the source does not have.
+func DeleteActions() []string { return []string{"ecr:BatchDeleteImage"} }
+
 // TokenActions returns those that take no resource.
 func TokenActions() []string { return []string{"ecr:GetAuthorizationToken"} }
 
@@ -55,7 +58,7 @@ const pageSize = 1000
 // reserve is how long a token is to hold at least when it is handed out: a copy that begins now ends before.
 const reserve = 30 * time.Minute
 
-// Registry is the registry of an account in a region. It implements image.Registry and image.Keeper.
+// Registry is the registry of an account in a region. It implements image.Registry, image.Keeper and image.Deleter.
 type Registry struct {
 	*registry.Registry
 	client  *ecr.Client
@@ -66,6 +69,7 @@ type Registry struct {
 var (
 	_ image.Registry = (*Registry)(nil)
 	_ image.Keeper   = (*Registry)(nil)
+	_ image.Deleter  = (*Registry)(nil)
 )
 
 // Open signs in to the registry of an account, 12 digits, or of the identity's own when it is empty, in the region of cfg. The host

@@ -1,6 +1,7 @@
 package ecraws_test
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -14,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecr/types"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
@@ -38,7 +39,7 @@ func must(t *testing.T, err error) {
 func open(t *testing.T, account string) (*ecraws.Registry, *ecr.Client) {
 	t.Helper()
 	cfg := standinaws.Config(t, moto.URL)
-	actions := slices.Concat(ecraws.TokenActions(), ecraws.ReadActions(), ecraws.CompareActions(), ecraws.WriteActions())
+	actions := slices.Concat(ecraws.TokenActions(), ecraws.ReadActions(), ecraws.CompareActions(), ecraws.WriteActions(), ecraws.DeleteActions())
 	r, err := ecraws.Open(t.Context(), standinaws.Only(t, cfg, actions), account, nil)
 	must(t, err)
 	return r, ecr.NewFromConfig(cfg)
@@ -96,7 +97,7 @@ func TestListing(t *testing.T) {
 			got[f.Tag] = f.Digest
 		}
 	}
-	if d := cmp.Diff(want, got); d != "" || len(listed) != len(want)+1 {
+	if d := gocmp.Diff(want, got); d != "" || len(listed) != len(want)+1 {
 		t.Errorf("%d entries: %s", len(listed), d)
 	}
 	names, err := r.Repositories(t.Context())
@@ -128,7 +129,7 @@ func TestSettings(t *testing.T) {
 			if settings != nil {
 				want = *settings
 			}
-			if d := cmp.Diff(want, got); d != "" || err != nil {
+			if d := gocmp.Diff(want, got); d != "" || err != nil {
 				t.Errorf("%s %v", d, err)
 			}
 		})
@@ -166,6 +167,66 @@ func TestSettings(t *testing.T) {
 		}
 	})
 	if _, err := r.Settings(t.Context(), unique(t, "none")); !failure.Is(err, failure.NotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A tag is removed by itself, the image with its last one; what has no tag by its digest; and what is not there is said to be so.
+func TestDelete(t *testing.T) {
+	r, client := open(t, "")
+	name := unique(t, "app")
+	_, err := client.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: &name})
+	must(t, err)
+	put := func(n int, tag string) string {
+		in := &ecr.PutImageInput{RepositoryName: &name, ImageManifest: aws.String(manifest(n))}
+		if tag != "" {
+			in.ImageTag = &tag
+		}
+		out, err := client.PutImage(t.Context(), in)
+		must(t, err)
+		return aws.ToString(out.Image.ImageId.ImageDigest)
+	}
+	one, untagged := put(1, "a"), put(2, "")
+	put(1, "b")
+	has := func(want ...string) {
+		t.Helper()
+		listed, err := r.List(t.Context(), name)
+		must(t, err)
+		var got []string
+		for _, f := range listed {
+			got = append(got, cmp.Or(f.Tag, f.Digest))
+		}
+		slices.Sort(got)
+		if slices.Sort(want); !slices.Equal(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+	has("a", "b", untagged)
+	must(t, r.Delete(t.Context(), name, "a"))
+	has("b", untagged)
+	must(t, r.Delete(t.Context(), name, untagged))
+	has("b")
+	must(t, r.Delete(t.Context(), name, "b"))
+	has()
+	for _, reference := range []string{"b", one} {
+		if err := r.Delete(t.Context(), name, reference); !failure.Is(err, failure.NotFound) {
+			t.Errorf("%s: %v", reference, err)
+		}
+	}
+	if err := r.Delete(t.Context(), name+"-none", "a"); !failure.Is(err, failure.NotFound) {
+		t.Errorf("a repository that is not there: %v", err)
+	}
+}
+
+// What an index lists is refused.
+func TestDeletionThatIsRefused(t *testing.T) {
+	cfg := answering(t, func() (int, string) {
+		return http.StatusOK, strings.TrimSuffix(token("p", time.Now().Add(time.Hour), "https://123456789012.dkr.ecr.us-east-1.amazonaws.com"), "}") +
+			`,"failures":[{"imageId":{"imageTag":"a"},"failureCode":"ImageReferencedByManifestList","failureReason":"Requested image referenced by manifest list"}]}`
+	})
+	r, err := ecraws.Open(t.Context(), cfg, "", nil)
+	must(t, err)
+	if err := r.Delete(t.Context(), "app", "a"); !failure.Is(err, failure.DestinationRefuses) || !strings.Contains(err.Error(), "referenced by manifest list") {
 		t.Errorf("%v", err)
 	}
 }

@@ -38,6 +38,7 @@ type ECR struct {
 type repository struct {
 	immutable, scan bool
 	lifecycle       string
+	pushed          map[string]bool // digests of manifests
 }
 
 // ecrPage is how many entries a page has at most, whatever is asked for.
@@ -61,7 +62,7 @@ func (e *ECR) Close() { e.server.Close() }
 func (e *ECR) Add(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.repositories[name] = &repository{}
+	e.repositories[name] = &repository{pushed: map[string]bool{}}
 }
 
 // Calls returns how often each operation of the API was called, and each method of the OCI protocol, such as "PUT manifests".
@@ -100,6 +101,11 @@ func (e *ECR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	e.backend.ServeHTTP(w, r)
+	if digest := w.Header().Get("Docker-Content-Digest"); r.Method == http.MethodPut && kind == "manifests" && digest != "" {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		known.pushed[digest] = true
+	}
 }
 
 // split takes repository and kind of thing from a path of the OCI protocol.
@@ -118,6 +124,13 @@ type ask struct {
 	RepositoryName, LifecyclePolicyText, ImageTagMutability, NextToken string
 	RepositoryNames                                                    []string
 	ImageScanningConfiguration                                         struct{ ScanOnPush bool }
+	ImageIDs                                                           []ecrImage `json:"imageIds"`
+}
+
+// ecrImage names an image.
+type ecrImage struct {
+	Tag    string `json:"imageTag,omitempty"`
+	Digest string `json:"imageDigest,omitempty"`
 }
 
 // refusal is an error of the API.
@@ -143,7 +156,7 @@ func (e *ECR) answer(operation string, in ask) (any, *refusal) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := e.repositories[in.RepositoryName]
-	if known == nil && slices.Contains([]string{"DescribeImages", "GetLifecyclePolicy", "PutLifecyclePolicy"}, operation) {
+	if known == nil && slices.Contains([]string{"DescribeImages", "BatchDeleteImage", "GetLifecyclePolicy", "PutLifecyclePolicy"}, operation) {
 		return nil, &refusal{"RepositoryNotFoundException", "The repository with name '" + in.RepositoryName + "' does not exist"}
 	}
 	switch operation {
@@ -157,7 +170,7 @@ func (e *ECR) answer(operation string, in ask) (any, *refusal) {
 		if known != nil {
 			return nil, &refusal{"RepositoryAlreadyExistsException", "The repository exists"}
 		}
-		e.repositories[in.RepositoryName] = &repository{immutable: in.ImageTagMutability == "IMMUTABLE", scan: in.ImageScanningConfiguration.ScanOnPush}
+		e.repositories[in.RepositoryName] = &repository{pushed: map[string]bool{}, immutable: in.ImageTagMutability == "IMMUTABLE", scan: in.ImageScanningConfiguration.ScanOnPush}
 		return map[string]any{"repository": e.repository(in.RepositoryName)}, nil
 	case "PutLifecyclePolicy":
 		known.lifecycle = in.LifecyclePolicyText
@@ -169,6 +182,8 @@ func (e *ECR) answer(operation string, in ask) (any, *refusal) {
 		return map[string]any{"lifecyclePolicyText": known.lifecycle}, nil
 	case "DescribeImages":
 		return e.images(in)
+	case "BatchDeleteImage":
+		return e.delete(in)
 	}
 	return nil, &refusal{"InvalidAction", operation + " is not imitated"}
 }
@@ -205,28 +220,6 @@ func page(name string, all []any, token string) map[string]any {
 		out["nextToken"] = strconv.Itoa(to)
 	}
 	return out
-}
-
-// images asks the registry behind for tags and their digests. It knows of no untagged ones.
-func (e *ECR) images(in ask) (any, *refusal) {
-	var listed struct{ Tags []string }
-	if err := json.Unmarshal(e.inside(http.MethodGet, in.RepositoryName+"/tags/list").Body.Bytes(), &listed); err != nil {
-		return map[string]any{"imageDetails": []any{}}, nil // of one without images
-	}
-	byDigest := map[string]map[string]any{}
-	for _, tag := range listed.Tags {
-		head := e.inside(http.MethodHead, in.RepositoryName+"/manifests/"+tag).Header()
-		digest := head.Get("Docker-Content-Digest")
-		if byDigest[digest] == nil {
-			byDigest[digest] = map[string]any{"imageDigest": digest, "imageManifestMediaType": head.Get("Content-Type"), "imageTags": []string{}}
-		}
-		byDigest[digest]["imageTags"] = append(byDigest[digest]["imageTags"].([]string), tag)
-	}
-	var all []any
-	for _, digest := range slices.Sorted(maps.Keys(byDigest)) {
-		all = append(all, byDigest[digest])
-	}
-	return page("imageDetails", all, in.NextToken), nil
 }
 
 func (e *ECR) inside(method, path string) *httptest.ResponseRecorder {

@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -33,7 +32,8 @@ const pageSize = 1000
 
 // Options say how a registry is spoken to.
 type Options struct {
-	// Plain leaves TLS away. Loopback addresses are spoken to plainly anyway.
+	// Plain leaves TLS away. Without it, nothing is ever said plainly, but to this machine itself: servers on loopback addresses are
+	// spoken to as they speak themselves.
 	Plain bool
 	// Login returns what lets in; nil: nobody signs in. It is asked before each call, and is to keep what it knows.
 	Login func(ctx context.Context) (image.Login, error)
@@ -44,17 +44,22 @@ type Options struct {
 // Registry implements image.Registry.
 type Registry struct {
 	host    string
-	plain   bool
 	options Options
 	limits  *limits
+	speech  speech
 
 	mu     sync.Mutex
 	puller *remote.Puller
 	pusher *remote.Pusher
 	known  image.Login // that puller and pusher were made with
+	plain  bool        // so were they
 }
 
-var _ image.Registry = (*Registry)(nil)
+var (
+	_ image.Registry = (*Registry)(nil)
+	_ image.Deleter  = (*Registry)(nil)
+	_ image.Blobs    = (*Registry)(nil)
+)
 
 // HostOf returns the one spelling of a registry's name; Docker Hub's when it is empty.
 func HostOf(name string) string {
@@ -77,24 +82,24 @@ func Open(host string, o Options) (*Registry, error) {
 		t.MaxIdleConnsPerHost = 32
 		base = t
 	}
-	return &Registry{host: host, plain: o.Plain || loopback(host), options: o, limits: &limits{next: base, now: time.Now}}, nil
+	r := &Registry{host: host, options: o, speech: speech{host: host, plain: o.Plain, local: loopback(host)}}
+	r.limits = &limits{next: &guard{next: base, host: addressOf(host), plain: r.Plain}, now: time.Now}
+	return r, nil
 }
 
-// loopback reports whether a host is this machine itself.
-func loopback(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
+// addressOf is the host that requests go to: Docker Hub's is another than its name.
+func addressOf(host string) string {
+	if at, err := name.NewRegistry(host); err == nil {
+		return at.RegistryStr()
 	}
-	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
-	return name == "localhost" || err == nil && a.IsLoopback()
+	return host
 }
 
 // Host implements image.Registry.
 func (r *Registry) Host() string { return r.host }
 
 // Plain implements image.Registry.
-func (r *Registry) Plain() bool { return r.plain }
+func (r *Registry) Plain() bool { return r.speech.isPlain() }
 
 // Limited implements image.Registry.
 func (r *Registry) Limited() time.Time { return r.limits.until() }
@@ -113,9 +118,10 @@ func (r *Registry) clients(ctx context.Context) (*remote.Puller, *remote.Pusher,
 	if err != nil {
 		return nil, nil, err
 	}
+	plain := r.Plain()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.puller != nil && r.known == login {
+	if r.puller != nil && r.known == login && r.plain == plain {
 		return r.puller, r.pusher, nil
 	}
 	who := authn.Anonymous
@@ -133,12 +139,12 @@ func (r *Registry) clients(ctx context.Context) (*remote.Puller, *remote.Pusher,
 	if r.pusher, err = remote.NewPusher(options...); err != nil {
 		return nil, nil, err
 	}
-	r.known = login
+	r.known, r.plain = login, plain
 	return r.puller, r.pusher, nil
 }
 
 func (r *Registry) nameOptions() []name.Option {
-	if r.plain {
+	if r.Plain() {
 		return []name.Option{name.Insecure}
 	}
 	return nil
@@ -308,8 +314,71 @@ func (r *Registry) Put(ctx context.Context, repository, reference, mediaType str
 	return nil
 }
 
+// Delete implements image.Deleter. Registries before version 3 of the CNCF's distribution remove manifests only.
+func (r *Registry) Delete(ctx context.Context, repository, reference string) error {
+	_, pusher, err := r.clients(ctx)
+	if err != nil {
+		return err
+	}
+	ref, err := r.reference(repository, reference)
+	if err != nil {
+		return err
+	}
+	err = pusher.Delete(ctx, ref)
+	if err == nil {
+		return nil
+	}
+	f := classed("delete", ref.String(), err)
+	if !strings.Contains(reference, ":") && noTagDeletion(err) {
+		f.Err = image.ErrByDigest
+	}
+	return f
+}
+
+// noTagDeletion reports whether a registry takes digests only. The specification has 400 and 405 for it; distribution 2 says that the
+// digest is invalid.
+// https://github.com/opencontainers/distribution-spec/blob/main/spec.md#deleting-tags
+func noTagDeletion(err error) bool {
+	var answer *transport.Error
+	if !errors.As(err, &answer) {
+		return false
+	}
+	return answer.StatusCode == http.StatusBadRequest ||
+		answer.StatusCode == http.StatusMethodNotAllowed && !strings.Contains(strings.ToLower(err.Error()), "disabled")
+}
+
+// Blob implements image.Blobs. What arrives has the digest that was asked for, or it is an error.
+func (r *Registry) Blob(ctx context.Context, repository, digest string, most int64) ([]byte, error) {
+	puller, _, err := r.clients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	target := r.host + "/" + repository + "@" + digest
+	ref, err := name.NewDigest(target, r.nameOptions()...)
+	if err != nil {
+		return nil, err
+	}
+	layer, err := puller.Layer(ctx, ref)
+	if err != nil {
+		return nil, classed("read", target, err)
+	}
+	body, err := layer.Compressed()
+	if err != nil {
+		return nil, classed("read", target, err)
+	}
+	defer body.Close()
+	content, err := io.ReadAll(io.LimitReader(body, most+1))
+	if err != nil {
+		return nil, classed("read", target, err)
+	}
+	if int64(len(content)) > most {
+		return nil, &failure.Error{Class: failure.TooLarge, Op: "read", Target: target, Detail: fmt.Sprintf("it is longer than %d bytes", most)}
+	}
+	return content, nil
+}
+
 // classed sorts what a registry answered.
-func classed(op, target string, err error) error {
+func classed(op, target string, err error) *failure.Error {
 	f := &failure.Error{Class: failure.Network, Op: op, Target: target, Err: err}
 	var answer *transport.Error
 	switch {
