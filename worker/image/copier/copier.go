@@ -4,14 +4,15 @@ package copier
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
+	"github.com/datatransferhub/dth/worker/image/patience"
 	"github.com/datatransferhub/dth/worker/image/record"
 	"github.com/datatransferhub/dth/worker/image/skopeo"
 	"github.com/datatransferhub/dth/worker/retry"
@@ -37,7 +38,8 @@ type Copier struct {
 	Settings  bool // new repositories get those of the source
 	RunID     string
 	Execution string
-	// MaxWait bounds how long a registry that has had enough is waited for; 0 is 15 minutes. Beyond it the image fails for now.
+	// MaxWait bounds how long registries that have had enough are waited for, for one image; 0 is 15 minutes. Beyond it the image
+	// fails for now.
 	MaxWait time.Duration
 	Pause   retry.Policy // between tries; the zero value is 2 s to a minute
 	Log     *slog.Logger // nil: none
@@ -48,13 +50,18 @@ type Copier struct {
 	byHand atomic.Bool // skopeo refuses to keep the digests of indexes
 }
 
-// Summary counts a batch.
+// Summary counts batches.
 type Summary struct {
-	Copied, Unchanged, Failed int
-	Bytes                     int64
+	Copied, Unchanged, Deleted, Failed int
+	Bytes                              int64 // of what was copied
 }
 
-// Batch copies a batch. A failed image stops no other; it is recorded and counted. The error says why the batch could not be worked
+// Add adds what another batch came to.
+func (s *Summary) Add(o Summary) {
+	s.Copied, s.Unchanged, s.Deleted, s.Failed, s.Bytes = s.Copied+o.Copied, s.Unchanged+o.Unchanged, s.Deleted+o.Deleted, s.Failed+o.Failed, s.Bytes+o.Bytes
+}
+
+// Batch copies a batch, and deletes then what it says. A failed image stops no other; it is recorded and counted. The error says why the batch could not be worked
 // on to its end.
 func (c *Copier) Batch(ctx context.Context, b image.Batch) (Summary, error) {
 	var s Summary
@@ -89,7 +96,7 @@ func (c *Copier) Batch(ctx context.Context, b image.Batch) (Summary, error) {
 			s.Failed++
 		}
 	}
-	return s, nil
+	return s, o.deletions(ctx, &s)
 }
 
 func (c *Copier) registry(host string) (image.Registry, error) {
@@ -137,13 +144,14 @@ func (o *one) copy(ctx context.Context, i image.Image, before record.Record) rec
 	if before.RunID == o.RunID {
 		r.Attempts = before.Attempts // of the same run, by a task before
 	}
+	began := time.Now()
 	var err error
 	for try := 1; try <= Tries; try++ {
 		r.Attempts++
 		if err = o.attempt(ctx, i, &r); err == nil || ctx.Err() != nil {
 			break
 		}
-		if class := failure.ClassOf(err); !class.Retryable() || try == Tries || o.pause(ctx, err, try) != nil {
+		if class := failure.ClassOf(err); !class.Retryable() || try == Tries || o.pause(ctx, err, try, began) != nil {
 			break
 		}
 	}
@@ -154,42 +162,31 @@ func (o *one) copy(ctx context.Context, i image.Image, before record.Record) rec
 	return r
 }
 
-// errTooLong says that a registry is to be left alone for longer than is waited for.
-var errTooLong = errors.New("the registry's limit lasts longer than is waited for")
-
-// pause waits before the next try: until the registry says that it serves again, or a little.
-func (o *one) pause(ctx context.Context, err error, try int) error {
+// pause waits before the next try: until the registries say that they serve again, or a little.
+func (o *one) pause(ctx context.Context, err error, try int, began time.Time) error {
 	wait := o.Pause
 	if wait == (retry.Policy{}) {
 		wait = retry.Policy{Base: 2 * time.Second, Cap: time.Minute}
 	}
-	d := wait.Delay(try)
 	if failure.Is(err, failure.Throttled) {
-		if until := o.limited(ctx); !until.IsZero() {
-			d = max(d, time.Until(until))
-			limit := o.MaxWait
-			if limit == 0 {
-				limit = 15 * time.Minute
-			}
-			if d > limit {
-				return errTooLong
-			}
-			o.log().Warn("a registry has had enough requests; waiting until it serves again", "registry", o.from.Host(), "until", until.UTC().Format(time.RFC3339))
-		}
+		o.askLimits(ctx)
 	}
-	return retry.Sleep(ctx, d)
+	return patience.Policy{MaxWait: o.MaxWait, Log: o.log()}.Wait(ctx, wait.Delay(try), err, began, o.from, o.Destination)
 }
 
-// limited returns until when one of both registries serves nobody. Skopeo does not tell what the answers said, so they are asked once
-// more.
-func (o *one) limited(ctx context.Context) time.Time {
+// askLimits makes a call at each registry that does not say yet until when it serves nobody: skopeo does not tell what the answers
+// said that it got. What comes back does not matter here; a registry remembers the limit that its answer told.
+func (o *one) askLimits(ctx context.Context) {
+	reference := image.ReferrersTag("sha256:" + strings.Repeat("0", 64)) // a tag that nobody has
 	if len(o.batch.Images) > 0 {
-		_, _ = o.from.Head(ctx, o.batch.Repository, o.batch.Images[0].Reference()) // its answer tells the limit, whatever it is
+		reference = o.batch.Images[0].Reference()
 	}
-	if until := o.from.Limited(); !until.IsZero() {
-		return until
+	if o.from.Limited().IsZero() {
+		_, _ = o.from.Head(ctx, o.batch.Repository, reference)
 	}
-	return o.Destination.Limited()
+	if o.Destination.Limited().IsZero() {
+		_, _ = o.Destination.Head(ctx, o.batch.Target, reference)
+	}
 }
 
 // explain adds to an error what a person can do about it.
@@ -197,8 +194,8 @@ func (o *one) explain(err error) string {
 	text := err.Error()
 	switch failure.ClassOf(err) {
 	case failure.Throttled:
-		if until := o.from.Limited(); !until.IsZero() {
-			text += "; " + o.from.Host() + " says that it serves again at " + until.UTC().Format(time.RFC3339)
+		if hint := patience.Hint(err, o.from, o.Destination); hint != "" {
+			text += "; " + hint
 		}
 	case image.Immutable:
 		text += "; the destination holds another image under this tag, and its repository lets no tag be moved: delete the tag there, or make tags mutable"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
@@ -22,6 +23,10 @@ type one struct {
 	batch   image.Batch
 	created bool            // the repository at the destination is there
 	there   map[string]bool // digests that the destination is known to hold
+	// Of deletions: the destination's listing, and when it was read.
+	listed   []image.Found
+	listedAt time.Time
+	kept     kept // what the destination's repository holds, once something of it is to be deleted by its digest
 }
 
 // attempt brings one image into agreement and fills in its record.
@@ -176,7 +181,7 @@ func (o *one) prove(ctx context.Context, digest, reference string, r *record.Rec
 		}
 	}
 	if !image.IsIndex(at.MediaType) {
-		r.Bytes = sizeOf(content)
+		r.Bytes, r.Platforms = sizeOf(content), o.platform(ctx, content)
 		return nil
 	}
 	entries, err := image.ReadIndex(content)
@@ -193,6 +198,28 @@ func (o *one) prove(ctx context.Context, digest, reference string, r *record.Rec
 		if e.Platform != "" {
 			r.Platforms = append(r.Platforms, e.Platform)
 		}
+	}
+	return nil
+}
+
+// maxConfig bounds what is read of an image's configuration, in bytes. Registries bound manifests likewise.
+const maxConfig = 4 << 20
+
+// platform returns what an image for one platform says of it in its configuration, as os/architecture or os/architecture/variant. It
+// is nil of what has no such configuration, and of one that cannot be read: that the copy is one is proved by its digest alone.
+func (o *one) platform(ctx context.Context, manifest []byte) []string {
+	from, ok := o.Destination.(image.Blobs)
+	media, digest := image.ConfigOf(manifest)
+	if !ok || digest == "" || media != image.OCIConfig && media != image.DockerConfig {
+		return nil
+	}
+	content, err := from.Blob(ctx, o.batch.Target, digest, maxConfig)
+	if err != nil {
+		o.log().Warn("the platform of an image is not known: its configuration cannot be read", "image", o.batch.Target, "config", digest, "error", err)
+		return nil
+	}
+	if p := image.PlatformOf(content); p != "" {
+		return []string{p}
 	}
 	return nil
 }

@@ -4,35 +4,50 @@ package plan
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
 	"github.com/datatransferhub/dth/worker/image/imagelist"
+	"github.com/datatransferhub/dth/worker/image/patience"
 	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
-// Bounds of a batch, when Config has none.
+// Bounds of a batch, when Config has none. A batch is an object in S3, and the work of one Fargate task: images of one repository are
+// to stay together, so that each layer that they share is sent once. What bounds it is the time of a task, which is a day at most
+// (the workflow's timeout), and the length of the object, of which a copier reads 1 MiB:
+//
+//   - 2,000 images: some 3 s each for looks, skopeo and proof at half a CPU make less than two hours; their names and digests are
+//     less than 700 KiB. Registries of the OCI protocol tell no sizes in their listings: there this is the only bound, and leaves
+//     40 s an image.
+//   - 256 GiB, where the listing tells sizes (Amazon ECR does), each image with all its layers: 7.3 hours at 10 MiB/s if no layer
+//     were shared.
+//
+// A task that dies loses nothing: the next one finds what was copied, and goes on. Batches of one repository beyond these bounds are
+// put apart in the list of work, so that they are seldom copied at once.
 const (
-	MaxImages = 100
-	MaxBytes  = 50 << 30
+	MaxImages = 2000
+	MaxBytes  = 256 << 30
 )
 
 // The names under which images are counted.
 const (
-	New       = "new"
-	Changed   = "changed:digest"
-	Referrers = "changed:referrers" // the image is there, but not all that refers to it
-	Same      = "same"
-	Missing   = "missing" // the list names it, and the source does not have it
+	New        = "new"
+	Changed    = "changed:digest"
+	Referrers  = "changed:referrers" // the image is there, but not all that refers to it
+	Same       = "same"
+	Missing    = "missing"    // the list names it, and the source does not have it
+	Unreadable = "unreadable" // a registry would not tell of it
+	Extraneous = "extraneous" // the destination has it, and the source does not
+	Own        = "own"        // repositories below the destination's prefix in the same registry: they are the copies
 )
 
 // Config says what is compared.
@@ -46,26 +61,40 @@ type Config struct {
 	Prefix string
 	// Untagged takes untagged manifests, too, where the source lists them; Referrers what refers to images.
 	Untagged, Referrers bool
+	// Delete finds what the destination has and the source does not, of repositories that are chosen whole. MaxDeleteShare, from 0
+	// to 1, is the largest part of the destination's listed images that may be deleted.
+	Delete         bool
+	MaxDeleteShare float64
 	// Calls under way at once; 0 is 16.
 	Parallel int
 	// Bounds of a batch; 0: MaxImages and MaxBytes.
 	BatchImages int
 	BatchBytes  int64
 	Retry       retry.Policy // of calls; the zero value is retry.Calls
-	Log         *slog.Logger // nil: none
+	// MaxWait bounds how long one call waits for a registry that has had enough requests; 0 is 15 minutes.
+	MaxWait time.Duration
+	Log     *slog.Logger // nil: none
 }
 
-// Absent is what a list names and the source does not have.
+// Absent is what cannot be planned: what a list names and the source does not have, and what a registry refuses to tell of, lastingly.
+// The error's class says which. It stops nothing else.
 type Absent struct {
-	Name, Reference string
+	Name, Reference string // ALL_TAGS or a pattern stands for images whose names are not known
 	Err             error
 }
+
+// Missing reports whether the source has no such image.
+func (a *Absent) Missing() bool { return isMissing(a.Err) }
 
 // Result is what was found.
 type Result struct {
 	Totals  run.FinderTotals // images as objects
 	Batches []image.Batch
 	Absent  []Absent
+	// Extraneous is how many images are only at the destination. TooMany, a *TooManyError, says that none of them is in a batch, since
+	// they are a larger part of it than is allowed; nil otherwise.
+	Extraneous int
+	TooMany    error
 }
 
 // Images is how many are to be copied.
@@ -85,14 +114,22 @@ type work struct {
 
 type planner struct {
 	Config
-	slots chan struct{} // one for each call under way
+	slots    chan struct{} // one for each call under way
+	doors    doors
+	patience patience.Policy
 
 	mu     sync.Mutex
 	result Result
+	looked int   // images and repositories that could be looked at
+	denied error // of the first that could not be
+	held   int   // repositories of the destination that could be
+	closed error // of the first that could not be
+	cuts   []cut
+	extras []extras
 }
 
-// Make compares both ends. What a list names and the source does not have is part of the result; an end that cannot be listed is
-// the error.
+// Make compares both ends. What cannot be looked at is part of the result, and so is what a list names and the source does not have;
+// the error says that an end cannot be used at all.
 func Make(ctx context.Context, c Config) (Result, error) {
 	if c.Parallel == 0 {
 		c.Parallel = 16
@@ -109,205 +146,64 @@ func Make(ctx context.Context, c Config) (Result, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	p := &planner{Config: c, slots: make(chan struct{}, c.Parallel)}
+	p := &planner{
+		Config: c, slots: make(chan struct{}, c.Parallel), doors: doors{all: map[string]*door{}},
+		patience: patience.Policy{MaxWait: c.MaxWait, Log: c.Log},
+	}
 	p.result.Totals.Decisions = map[string]run.Tally{}
 	all, err := p.repositories(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.Parallel)
 	for _, w := range all {
-		g.Go(func() error { return p.repository(ctx, w) })
+		g.Go(func() error { return p.repository(gctx, w) })
 	}
 	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
-	slices.SortFunc(p.result.Batches, func(a, b image.Batch) int {
-		return strings.Compare(a.Name+a.Images[0].Reference(), b.Name+b.Images[0].Reference())
-	})
+	if p.looked == 0 && p.denied != nil {
+		return Result{}, fmt.Errorf("not one image of the source can be looked at: %w", p.denied)
+	}
+	if p.held == 0 && p.closed != nil {
+		return Result{}, fmt.Errorf("not one repository of the destination can be looked at: %w", p.closed)
+	}
+	p.judge()
+	p.order()
 	slices.SortFunc(p.result.Absent, func(a, b Absent) int { return strings.Compare(a.Name+a.Reference, b.Name+b.Reference) })
 	p.result.Totals.Ranges = int64(len(all))
 	return p.result, nil
 }
 
-// call makes one call at a registry, and repeats it while that helps.
-func (p *planner) call(ctx context.Context, f func() error) error {
-	select {
-	case p.slots <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-p.slots }()
-	p.mu.Lock()
-	p.result.Totals.ListCalls++
-	p.mu.Unlock()
-	return p.Retry.Do(ctx, f)
-}
-
 func (p *planner) count(decision string, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.looked++
+	p.tally(decision, bytes)
+}
+
+func (p *planner) tally(decision string, bytes int64) {
 	t := p.result.Totals.Decisions[decision]
 	p.result.Totals.Decisions[decision] = run.Tally{Objects: t.Objects + 1, Bytes: t.Bytes + bytes}
 }
 
+// absent takes down what cannot be planned.
 func (p *planner) absent(name, reference string, err error) {
-	p.count(Missing, 0)
+	if isMissing(err) {
+		p.count(Missing, 0)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !isMissing(err) {
+		p.tally(Unreadable, 0)
+		if p.denied == nil {
+			p.denied = err
+		}
+		p.Log.Warn("an image cannot be looked at; the others are planned", "image", name, "reference", reference, "class", failure.ClassOf(err), "error", err)
+	}
 	p.result.Absent = append(p.result.Absent, Absent{name, reference, err})
-}
-
-// repositories returns what is to be compared, each repository once. Two that would become one at the destination are refused.
-func (p *planner) repositories(ctx context.Context) ([]*work, error) {
-	byName := map[string]*work{}
-	byTarget := map[string]string{}
-	var all []*work
-	add := func(from image.Registry, repository string, e *imagelist.Entry) error {
-		w := p.work(from, repository)
-		if known, ok := byName[w.batch.Name]; ok {
-			w = known
-		} else {
-			if other, taken := byTarget[w.batch.Target]; taken {
-				return fmt.Errorf("%s and %s would both become %s at the destination; put them into two tasks with a prefix each", other, w.batch.Name, w.batch.Target)
-			}
-			byName[w.batch.Name], byTarget[w.batch.Target] = w, w.batch.Name
-			all = append(all, w)
-		}
-		if e != nil {
-			w.entries = append(w.entries, *e)
-		}
-		return nil
-	}
-	if p.List == nil {
-		names, err := p.catalog(ctx, p.Source)
-		for _, name := range names {
-			if err == nil {
-				err = add(p.Source, name, nil)
-			}
-		}
-		return all, err
-	}
-	catalogs := map[string][]string{}
-	for i := range p.List {
-		e := &p.List[i]
-		from, err := p.registry(e.Registry)
-		if err != nil {
-			return nil, err
-		}
-		names := []string{e.Repository}
-		if e.Pattern() {
-			if names, err = p.matching(ctx, catalogs, from, e); err != nil {
-				return nil, err
-			}
-		}
-		for _, name := range names {
-			if err := add(from, name, e); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return all, nil
-}
-
-func (p *planner) matching(ctx context.Context, catalogs map[string][]string, from image.Registry, e *imagelist.Entry) (names []string, err error) {
-	known, ok := catalogs[from.Host()]
-	if !ok {
-		if known, err = p.catalog(ctx, from); err != nil {
-			return nil, err
-		}
-		catalogs[from.Host()] = known
-	}
-	for _, name := range known {
-		if e.MatchRepository(name) {
-			names = append(names, name)
-		}
-	}
-	if len(names) == 0 {
-		p.absent(e.Repository, e.String(), &failure.Error{Class: failure.NotFound, Op: "list repositories", Target: from.Host(), Detail: "none has a name of this pattern"})
-	}
-	return names, nil
-}
-
-func (p *planner) catalog(ctx context.Context, from image.Registry) (names []string, err error) {
-	err = p.call(ctx, func() (err error) { names, err = from.Repositories(ctx); return err })
-	if err != nil {
-		return nil, fmt.Errorf("the repositories of %s cannot be listed; name each in a list: %w", from.Host(), err)
-	}
-	return names, nil
-}
-
-func (p *planner) registry(host string) (image.Registry, error) {
-	if host == "" || host == p.Source.Host() {
-		return p.Source, nil
-	}
-	if p.Open == nil {
-		return nil, fmt.Errorf("the list names registry %s, and the source is %s", host, p.Source.Host())
-	}
-	return p.Open(host)
-}
-
-func (p *planner) work(from image.Registry, repository string) *work {
-	b := image.Batch{Name: repository, Repository: repository, Target: repository}
-	if from.Host() != p.Source.Host() {
-		b.Registry, b.Name = from.Host(), from.Host()+"/"+repository
-	}
-	if prefix := strings.Trim(p.Prefix, "/"); prefix != "" {
-		b.Target = prefix + "/" + repository
-	}
-	return &work{from: from, batch: b}
-}
-
-// repository compares one repository.
-func (p *planner) repository(ctx context.Context, w *work) error {
-	chosen, err := p.choose(ctx, w)
-	if err != nil || len(chosen) == 0 {
-		return err
-	}
-	there, err := p.held(ctx, w.batch.Target)
-	if err != nil {
-		return err
-	}
-	images := make([]*image.Image, len(chosen))
-	g, gctx := errgroup.WithContext(ctx)
-	for i := range chosen {
-		g.Go(func() (err error) {
-			images[i], err = p.compare(gctx, w, chosen[i], there)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	p.batches(w.batch, images)
-	return nil
-}
-
-// batches cuts the work of a repository.
-func (p *planner) batches(b image.Batch, images []*image.Image) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var bytes int64
-	flush := func() {
-		if len(b.Images) > 0 {
-			p.result.Batches = append(p.result.Batches, b)
-		}
-		b.Images, bytes = nil, 0
-	}
-	for _, i := range images {
-		if i == nil {
-			continue
-		}
-		if len(b.Images) == p.BatchImages || len(b.Images) > 0 && bytes+i.Bytes > p.BatchBytes {
-			flush()
-		}
-		b.Images, bytes = append(b.Images, *i), bytes+i.Bytes
-	}
-	flush()
 }
 
 // isMissing reports whether a registry said that it has no such thing.
 func isMissing(err error) bool { return failure.Is(err, failure.NotFound) }
-
-var errNoImage = errors.New("the source has no image that this entry chooses")
