@@ -3,6 +3,7 @@ package copierimage_test
 import (
 	"archive/tar"
 	"bytes"
+	"debug/elf"
 	"errors"
 	"io"
 	"log"
@@ -76,18 +77,22 @@ func serve(t *testing.T) (host string) {
 	return strings.TrimPrefix(server.URL, "http://")
 }
 
-// programs are static binaries; that of this machine is one that runs.
+// programs are the copier as a release builds it: one static binary an architecture.
 func programs(t *testing.T) map[string][]byte {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "entry")
-	cmd := exec.Command("go", "build", "-trimpath", "-o", file, "./testdata/entry")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	all := map[string][]byte{}
+	for _, arch := range copierimage.Architectures() {
+		file := filepath.Join(t.TempDir(), arch)
+		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version=1.2.3", "-o", file, "../../imagecopier")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		content, err := os.ReadFile(file)
+		must(t, err)
+		all[arch] = content
 	}
-	content, err := os.ReadFile(file)
-	must(t, err)
-	return map[string][]byte{"amd64": content, "arm64": content}
+	return all
 }
 
 func assemble(t *testing.T, base string, programs map[string][]byte) v1.ImageIndex {
@@ -124,8 +129,8 @@ func unpack(t *testing.T, image v1.Image, dir string) map[string]*tar.Header {
 	}
 }
 
-// The image is assembled over a base in a registry, pushed, pulled by somebody else, unpacked, and its entry point runs: it finds
-// the base's skopeo and writes to its folder.
+// The image is assembled over a base in a registry, pushed, pulled by somebody else, unpacked, and its entry point runs: it is the
+// copier of the release, which needs nothing of the base but skopeo, and says what it misses.
 func TestImageRuns(t *testing.T) {
 	host := serve(t)
 	index := assemble(t, newBase(t, host, "arm64", "amd64"), programs(t))
@@ -159,10 +164,30 @@ func TestImageRuns(t *testing.T) {
 	if h := files["usr/local/bin/imagecopier"]; h == nil || h.Uid != 0 || h.Mode != 0o555 {
 		t.Errorf("the program: %+v", h)
 	}
-	cmd := exec.Command(filepath.Join(root, copierimage.Program))
-	cmd.Env = []string{"PATH=" + filepath.Join(root, "usr/bin"), "DTH_SCRATCH=" + filepath.Join(root, "scratch")}
-	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "skopeo version 1.22.3\n<nil> <nil>\n" {
-		t.Errorf("%v\n%s", err, out)
+	entry := filepath.Join(root, copierimage.Program)
+	for _, c := range []struct {
+		args []string
+		env  []string
+		code int
+		says string
+	}{
+		{[]string{"--version"}, nil, 0, "imagecopier 1.2.3\n"},
+		{[]string{"--help"}, nil, 0, "Copies the images of one batch with skopeo"},
+		{nil, nil, 2, "the environment lacks DTH_CONFIG, DTH_BATCH, DTH_RUN, DTH_SCRATCH"},
+		{nil, []string{"DTH_CONFIG=" + filepath.Join(root, "nothing.json"), "DTH_BATCH=b", "DTH_RUN=r", "DTH_SCRATCH=" + filepath.Join(root, "scratch"), "AWS_REGION=us-east-1"}, 2, "nothing.json"},
+	} {
+		cmd := exec.Command(entry, c.args...)
+		cmd.Env = append([]string{"PATH=" + filepath.Join(root, "usr/bin"), "HOME=" + filepath.Join(root, "scratch")}, c.env...)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != c.code || !strings.Contains(string(out), c.says) {
+			t.Errorf("%q with %q: %v\n%s", c.args, c.env, err, out)
+		}
+	}
+	program, err := elf.Open(entry)
+	must(t, err)
+	defer program.Close()
+	if libraries, err := program.ImportedLibraries(); err != nil || len(libraries) != 0 {
+		t.Errorf("the program needs libraries %q, which a base may not have: %v", libraries, err)
 	}
 }
 
