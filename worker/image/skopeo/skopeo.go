@@ -25,10 +25,9 @@ type Tool struct {
 	path    string
 	scratch string
 	version string
-	policy  string // file; empty: the machine has one of its own
 }
 
-// acceptAll is the policy of machines that have none: what is copied is judged by its digest, not by signatures.
+// acceptAll is the policy of each copy, whatever this machine's own is: what is copied is judged by its digest, not by signatures.
 // https://github.com/containers/image/blob/main/docs/containers-policy.json.5.md
 const acceptAll = `{"default":[{"type":"insecureAcceptAnything"}]}`
 
@@ -40,42 +39,39 @@ func Open(ctx context.Context, path, scratch string) (*Tool, error) {
 		return nil, &failure.Error{Class: image.NoSkopeo, Op: "look for", Target: cmp.Or(path, "skopeo"), Detail: "images are copied by skopeo, and it is not on this machine; install it (Debian: apt-get install skopeo)", Err: err}
 	}
 	t := &Tool{path: found, scratch: scratch}
-	for _, dir := range []string{scratch, t.home(), t.temporary()} {
+	for _, dir := range []string{scratch, t.home(), t.signatures()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("folder of the copier: %w", err)
 		}
 	}
 	sweep(scratch)
-	out, err := t.command(ctx, "--version").Output()
+	out, err := t.command(ctx, t.home(), "--version").Output()
 	if err != nil {
 		return nil, &failure.Error{Class: image.NoSkopeo, Op: "run", Target: found, Err: err}
 	}
 	t.version = strings.TrimSpace(strings.TrimPrefix(string(out), "skopeo version"))
-	if !hasPolicy() {
-		t.policy = filepath.Join(scratch, "policy.json")
-		if err := os.WriteFile(t.policy, []byte(acceptAll), 0o600); err != nil {
-			return nil, fmt.Errorf("policy of the copier: %w", err)
-		}
+	if err := os.WriteFile(t.policy(), []byte(acceptAll), 0o600); err != nil {
+		return nil, fmt.Errorf("policy of the copier: %w", err)
 	}
 	return t, nil
-}
-
-func hasPolicy() bool {
-	_, err := os.Stat("/etc/containers/policy.json")
-	return err == nil
 }
 
 // Version is skopeo's.
 func (t *Tool) Version() string { return t.version }
 
-func (t *Tool) home() string      { return filepath.Join(t.scratch, "home") }
-func (t *Tool) temporary() string { return filepath.Join(t.scratch, "tmp") }
+func (t *Tool) home() string   { return filepath.Join(t.scratch, "home") }
+func (t *Tool) policy() string { return filepath.Join(t.scratch, "policy.json") }
 
-// command prepares a call. Of the environment it is given what finds programs and the network: keys of clouds are not its
+// signatures is a folder that stays empty. It stands in the place of this machine's settings of where signatures are kept beside
+// registries: they are neither looked for nor written there.
+// https://github.com/containers/image/blob/main/docs/containers-registries.d.5.md
+func (t *Tool) signatures() string { return filepath.Join(t.scratch, "registries.d") }
+
+// command prepares a call, whose own files are to be in a folder. Of the environment it is given what finds programs and the network: keys of clouds are not its
 // business. What it learns of layers stays in the scratch folder, and saves later calls their uploads.
-func (t *Tool) command(ctx context.Context, args ...string) *exec.Cmd {
+func (t *Tool) command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, t.path, args...)
-	cmd.Env = []string{"HOME=" + t.home(), "XDG_DATA_HOME=" + t.home(), "XDG_RUNTIME_DIR=" + t.temporary(), "TMPDIR=" + t.temporary()}
+	cmd.Env = []string{"HOME=" + t.home(), "XDG_DATA_HOME=" + t.home(), "XDG_RUNTIME_DIR=" + dir, "TMPDIR=" + dir}
 	for _, name := range []string{"PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"} {
 		if v, ok := os.LookupEnv(name); ok {
 			cmd.Env = append(cmd.Env, name+"="+v)
@@ -104,16 +100,12 @@ func (e End) String() string {
 // Copy copies one manifest with its layers, and with all an index lists. Digests are kept, or the copy fails with class
 // image.DigestChanged. Sign-ins go by files that only this user may read, never by arguments.
 func (t *Tool) Copy(ctx context.Context, from, to End) error {
-	dir, err := os.MkdirTemp(t.scratch, fmt.Sprintf("%s%d-", authPrefix, os.Getpid()))
+	dir, err := Folder(t.scratch)
 	if err != nil {
-		return fmt.Errorf("folder of sign-ins: %w", err)
+		return err
 	}
 	defer os.RemoveAll(dir)
-	var args []string
-	if t.policy != "" {
-		args = append(args, "--policy", t.policy)
-	}
-	args = append(args, "copy", "--quiet", "--all", "--preserve-digests")
+	args := []string{"--policy", t.policy(), "--registries.d", t.signatures(), "copy", "--quiet", "--all", "--preserve-digests"}
 	for _, side := range []struct {
 		flag string
 		end  End
@@ -127,7 +119,7 @@ func (t *Tool) Copy(ctx context.Context, from, to End) error {
 			args = append(args, "--"+side.flag+"-tls-verify=false")
 		}
 	}
-	cmd := t.command(ctx, append(args, "docker://"+from.String(), "docker://"+to.String())...)
+	cmd := t.command(ctx, dir, append(args, "docker://"+from.String(), "docker://"+to.String())...)
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Run(); err != nil {
@@ -169,7 +161,7 @@ func (t *Tool) classed(ctx context.Context, from, to End, said string, err error
 			text = strings.ReplaceAll(text, base64.StdEncoding.EncodeToString([]byte(l.User+":"+l.Password)), "***")
 		}
 	}
-	f := &failure.Error{Class: Class(text), Op: "copy", Target: from.String() + " to " + to.String(), Detail: text}
+	f := &failure.Error{Class: classOf(text, from, to), Op: "copy", Target: from.String() + " to " + to.String(), Detail: text}
 	if f.Class == image.DigestChanged {
 		f.Detail = fmt.Sprintf("skopeo %s would write this index anew, with another digest, and was told to keep it: %s", t.version, text)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
@@ -43,8 +44,86 @@ func TestSignInsAreFiles(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "canary") || strings.Count(string(text), "\n600") != 2 || !strings.Contains(string(text), "docker://registry.example.com/team/app:1 ") {
 		t.Errorf("%v: %s", err, text)
 	}
-	if left, err := filepath.Glob(filepath.Join(scratch, authPrefix+"*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(scratch, folderPrefix+"*")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// This machine's own settings of policies and signatures never matter: each copy has a policy that takes everything, since digests are
+// what is believed, and an empty folder of places for signatures.
+func TestSettingsOfTheMachineDoNotMatter(t *testing.T) {
+	scratch := t.TempDir()
+	said := filepath.Join(t.TempDir(), "said")
+	tool, err := Open(t.Context(), fake(t, `echo "$@" > `+said+`; touch "$TMPDIR/layer"`), scratch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tool.Copy(t.Context(), end("1", ""), end("2", "")); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(said)
+	policy, places := filepath.Join(scratch, "policy.json"), filepath.Join(scratch, "registries.d")
+	if err != nil || !strings.HasPrefix(string(text), "--policy "+policy+" --registries.d "+places+" copy ") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if content, err := os.ReadFile(policy); err != nil || string(content) != `{"default":[{"type":"insecureAcceptAnything"}]}` {
+		t.Errorf("%v: %s", err, content)
+	}
+	if content, err := os.ReadDir(places); err != nil || len(content) > 0 {
+		t.Errorf("%v: %v", err, content)
+	}
+	if left, err := filepath.Glob(filepath.Join(scratch, "*", "layer")); err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v %v", left, err)
+	}
+}
+
+// dying is set in the process that TestKilled kills, to its scratch folder.
+const dying = "DTH_TEST_DYING"
+
+// A process that is killed in the middle of a copy leaves its sign-ins; the next one that opens the same folder removes them.
+func TestKilled(t *testing.T) {
+	if scratch := os.Getenv(dying); scratch != "" {
+		tool, err := Open(t.Context(), os.Getenv(dying+"_TOOL"), scratch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Fatal(tool.Copy(t.Context(), end("1", "canary-one"), end("2", "canary-two")))
+	}
+	scratch, begun := t.TempDir(), filepath.Join(t.TempDir(), "begun")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
+	cmd.Env = append(os.Environ(), dying+"="+scratch, dying+"_TOOL="+fake(t, "echo $$ > "+begun+"; exec sleep 60"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for deadline := time.Now().Add(30 * time.Second); len(text) == 0 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		text, _ = os.ReadFile(begun) // not there yet
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+		p, err := os.FindProcess(pid)
+		if err == nil {
+			_ = p.Kill() // what stands in skopeo's place has outlived it
+		}
+	}
+	files := func() []string {
+		all, err := filepath.Glob(filepath.Join(scratch, folderPrefix+"*", "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	if len(files()) != 2 {
+		t.Fatalf("what was killed has left %v", files())
+	}
+	if _, err := Open(t.Context(), fake(t, "exit 0"), scratch); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(); len(left) > 0 {
+		t.Errorf("left: %v", left)
 	}
 }
 
@@ -55,8 +134,8 @@ func TestSignInsOfTheDeadAreRemoved(t *testing.T) {
 	if err := gone.Run(); err != nil {
 		t.Fatal(err)
 	}
-	dead := filepath.Join(scratch, authPrefix+strconv.Itoa(gone.Process.Pid)+"-1")
-	alive := filepath.Join(scratch, authPrefix+strconv.Itoa(os.Getppid())+"-1")
+	dead := filepath.Join(scratch, folderPrefix+strconv.Itoa(gone.Process.Pid)+"-1")
+	alive := filepath.Join(scratch, folderPrefix+strconv.Itoa(os.Getppid())+"-1")
 	for _, dir := range []string{dead, alive} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
