@@ -53,6 +53,15 @@ func (b *builder) environment(variable string) *string {
 		return b.groupsClaim()
 	case wiring.EnvAutomationRole:
 		return kit.Ref("AutomationRole")
+	case wiring.EnvCluster:
+		return kit.Ref("Cluster")
+	case wiring.EnvVPC:
+		return b.vpc()
+	case wiring.EnvSubnets:
+		return b.subnets()
+	case wiring.EnvPublic:
+		// Of a VPC that is given nobody knows it.
+		return b.c.public.Choose(new("true"), new("false"))
 	}
 	panic("no value for the variable " + variable) // a mistake of the build
 }

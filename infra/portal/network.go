@@ -27,6 +27,9 @@ func (b *builder) network() {
 	b.flowLog()
 }
 
+// vpc is that of plugins.
+func (b *builder) vpc() *string { return b.c.ownVPC.Choose(kit.Ref("Vpc"), kit.Ref("VpcId")) }
+
 // subnets are those of plugins, separated by commas.
 func (b *builder) subnets() *string {
 	return b.c.ownVPC.Choose(kit.Sub("${Subnet1},${Subnet2}"), kit.Ref("SubnetIds"))

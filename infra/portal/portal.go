@@ -112,7 +112,7 @@ func (b *builder) outputs() {
 		{"TaskTableName", "Table of tasks", kit.Ref("TaskTable")},
 		{"AuditTableName", "Table of who did what", kit.Ref("AuditTable")},
 		{"ClusterArn", "ECS cluster of plugins", kit.Sub("${Cluster.Arn}")},
-		{"PluginVpcId", "VPC of plugins", b.c.ownVPC.Choose(kit.Ref("Vpc"), kit.Ref("VpcId"))},
+		{"PluginVpcId", "VPC of plugins", b.vpc()},
 		{"PluginSubnetIds", "Subnets of plugins", b.subnets()},
 		{"ConsoleBucketName", "Bucket with the console's files", kit.Ref("ConsoleBucket")},
 	} {

@@ -175,6 +175,22 @@ func TestChina(t *testing.T) {
 	}
 }
 
+// The API knows the cluster and the network, so that tasks may leave them out.
+func TestTheAPIKnowsTheNetwork(t *testing.T) {
+	each(t, func(t *testing.T, _ Variant, tmpl *template) {
+		for variable, want := range map[string]string{
+			functions.EnvCluster: `{"Ref":"Cluster"}`,
+			functions.EnvVPC:     `{"Fn::If":["MakesVpc",{"Ref":"Vpc"},{"Ref":"VpcId"}]}`,
+			functions.EnvSubnets: `{"Fn::If":["MakesVpc",{"Fn::Sub":"${Subnet1},${Subnet2}"},{"Ref":"SubnetIds"}]}`,
+			functions.EnvPublic:  `{"Fn::If":["MakesPublicVpc","true","false"]}`,
+		} {
+			if got := tmpl.at("ApiFunction/Environment/Variables/" + variable); got != want {
+				t.Errorf("%s is %s, want %s", variable, got, want)
+			}
+		}
+	})
+}
+
 // CloudFront logs nowhere that its logging refuses: the distribution could not be made. The bucket's own log is kept all the same.
 func TestEdgeLogs(t *testing.T) {
 	each(t, func(t *testing.T, _ Variant, tmpl *template) {

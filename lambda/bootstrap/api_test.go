@@ -3,6 +3,7 @@ package bootstrap
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +123,31 @@ func TestAPI(t *testing.T) {
 		if got := d.ask(c.who, c.field, arguments, c.env); got.Error == nil || got.Error.Code != c.code || got.Error.Info["next"] == "" {
 			t.Errorf("%s of %s with %s: %+v", c.field, c.who, c.env, got.Error)
 		}
+	}
+}
+
+// A task leaves out where it runs: it gets the hub's own network.
+func TestAPIKnowsTheNetwork(t *testing.T) {
+	d := newDoor(t)
+	parameters := d.account()
+	var network []string
+	parameters = slices.DeleteFunc(parameters, func(e map[string]string) bool {
+		switch e["name"] {
+		case "ec2VpcId":
+			network = append(network, wiring.EnvVPC+"="+e["value"])
+		case "ec2Subnets":
+			network = append(network, wiring.EnvSubnets+"="+e["value"])
+		default:
+			return false
+		}
+		return true
+	})
+	made := data[taskAnswer](d, "cognito", "Mutation.createTask", map[string]any{"input": map[string]any{"name": "photos", "type": "S3", "parameters": parameters}},
+		append(network, wiring.EnvCluster+"=plugins", wiring.EnvPublic+"=true")...)
+	stored, err := d.tasks.Get(t.Context(), made.ID)
+	must(t, err)
+	if wiring.EnvVPC+"="+stored.Parameters["ec2VpcId"] != network[0] && wiring.EnvVPC+"="+stored.Parameters["ec2VpcId"] != network[1] || stored.Parameters["assignPublicIp"] != "true" {
+		t.Errorf("the task has %v, the hub %v", stored.Parameters, network)
 	}
 }
 

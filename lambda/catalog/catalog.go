@@ -15,11 +15,20 @@ import (
 )
 
 // Place is where tasks of a hub run.
-type Place struct{ Account, Region string }
+type Place struct {
+	Account, Region string
+	Network         Network
+}
 
 // Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
 func Cloud(version string, at Place) []task.Plugin {
-	return []task.Plugin{s3Plugin(s3.Contract(), version, at), ecrPlugin(ecr.At(at.Account, at.Region), version)}
+	objects, ofObjects := within(s3.Contract(), ofInstances, at.Network)
+	images, ofImages := within(ecr.Contract(), ofContainers, at.Network)
+	bounded(objects)
+	bounded(images)
+	all := []task.Plugin{s3Plugin(objects, version, at), ecrPlugin(images, version)}
+	all[0].Kept, all[1].Kept = ofObjects, ofImages
+	return all
 }
 
 // Local returns the plugins whose tasks run on one machine.

@@ -25,7 +25,9 @@ type Plugin struct {
 	Description string
 	Version     string // that new tasks get
 	Contract    *contract.Contract
-	Schedule    func(contract.Values) Schedule
+	// Kept are parameters whose defaults are the hub's: a task that leaves them out keeps those that it began with.
+	Kept     []string
+	Schedule func(contract.Values) Schedule
 	// Ends says in words what is moved from where to where.
 	Ends func(parameters map[string]string) (source, destination string)
 	// Policies says what the owners of both ends have to allow. nil: the plugin cannot tell.
@@ -98,7 +100,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 	if err != nil {
 		return Task{}, err
 	}
-	settings := Settings{Name: in.Name, Description: in.Description, Labels: in.Labels, Parameters: in.Parameters}
+	settings := Settings{Name: in.Name, Description: in.Description, Labels: in.Labels, Parameters: plugin.keep(in.Parameters, nil)}
 	if err := s.complete(plugin, &settings); err != nil {
 		return Task{}, err
 	}
@@ -227,7 +229,7 @@ func (s *Service) edited(plugin Plugin, t Task, in UpdateInput) (Settings, error
 		next.Labels = in.Labels
 	}
 	if in.Parameters != nil {
-		next.Parameters = in.Parameters
+		next.Parameters = plugin.keep(in.Parameters, &t)
 	}
 	if err := s.complete(plugin, &next); err != nil {
 		return next, err

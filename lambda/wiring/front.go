@@ -18,6 +18,10 @@ const (
 	EnvPluginVersion  = "PLUGIN_VERSION"  // of new tasks
 	EnvGroupsClaim    = "GROUPS_CLAIM"    // claim that lists a person's groups
 	EnvAutomationRole = "AUTOMATION_ROLE" // rules that give roles to callers by IAM; none: they have no role
+	EnvCluster        = "PLUGIN_CLUSTER"  // where tasks run that do not say otherwise: the name of the ECS cluster,
+	EnvVPC            = "PLUGIN_VPC"      // the VPC,
+	EnvSubnets        = "PLUGIN_SUBNETS"  // its subnets, separated by commas,
+	EnvPublic         = "PLUGIN_PUBLIC"   // and true when they lead to the internet by public addresses alone
 )
 
 // FrontLambdas are the Lambdas in front of the hub.
@@ -26,7 +30,7 @@ func FrontLambdas() []Lambda {
 		{
 			// AppSync waits for thirty seconds.
 			"ApiFunction", API, "Answers the API of a Data Transfer Hub", 512, 30 * time.Second,
-			[]string{EnvHub, EnvVersion, EnvTasks, EnvAudit, EnvPluginVersion, EnvStackWorkflow, EnvGroupsClaim, EnvAutomationRole},
+			[]string{EnvHub, EnvVersion, EnvTasks, EnvAudit, EnvPluginVersion, EnvStackWorkflow, EnvGroupsClaim, EnvAutomationRole, EnvCluster, EnvVPC, EnvSubnets, EnvPublic},
 		},
 		{"SiteConfigFunction", SiteConfig, "Brings the console to its bucket", 512, 9 * time.Minute, nil},
 	}

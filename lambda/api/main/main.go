@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -58,7 +59,7 @@ func service(cfg aws.Config, log *slog.Logger) (*task.Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %q is no ARN: %w", wiring.EnvStackWorkflow, workflow, err)
 	}
-	plugins := catalog.Cloud(os.Getenv(wiring.EnvPluginVersion), catalog.Place{Account: machine.AccountID, Region: cfg.Region})
+	plugins := catalog.Cloud(os.Getenv(wiring.EnvPluginVersion), catalog.Place{Account: machine.AccountID, Region: cfg.Region, Network: network()})
 	store := taskaws.Open(cfg, os.Getenv(wiring.EnvTasks), os.Getenv(wiring.EnvAudit))
 	return &task.Service{
 		Hub: task.Hub{Version: os.Getenv(wiring.EnvVersion), Region: cfg.Region, Account: machine.AccountID}, Plugins: plugins,
@@ -66,4 +67,10 @@ func service(cfg aws.Config, log *slog.Logger) (*task.Service, error) {
 		Logs: logsaws.Open(cfg), Metrics: metricsaws.Open(cfg, store, time.Now), Pickers: pickersaws.Open(cfg, hub), Existence: existenceaws.Open(cfg, plugins),
 		Log: log, Now: time.Now,
 	}, nil
+}
+
+// network is where tasks run that do not say otherwise.
+func network() catalog.Network {
+	subnets := strings.FieldsFunc(os.Getenv(wiring.EnvSubnets), func(r rune) bool { return r == ',' })
+	return catalog.Network{Cluster: os.Getenv(wiring.EnvCluster), VPC: os.Getenv(wiring.EnvVPC), Subnets: subnets, Public: os.Getenv(wiring.EnvPublic) == "true"}
 }
