@@ -93,7 +93,7 @@ func newImagesOf(name, short string, do func(ctx context.Context, f *registryFla
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the result as JSON")
 	if name == "copy" {
 		cmd.Flags().StringVar(&f.state, "state", "", "file that keeps what became of each image; empty: nothing is kept")
-		cmd.Flags().StringVar(&f.scratch, "scratch", "", "folder for what is under way [a temporary one]")
+		cmd.Flags().StringVar(&f.scratch, "scratch", "", "folder for what is under way; what a command that was killed has left there is removed [image-copies in the user's data folder]")
 		cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "log what is done")
 	}
 	return cmd
@@ -220,8 +220,11 @@ func imagesError(ctx context.Context, err error) error {
 
 // planned is what a plan prints.
 type planned struct {
-	Images    []imageLine      `json:"images"` // to be copied
-	Missing   []imageLine      `json:"missing,omitempty"`
+	Images    []imageLine      `json:"images"`               // to be copied
+	Missing   []imageLine      `json:"missing,omitempty"`    // or not to be looked at; why says which
+	Delete    []imageLine      `json:"delete,omitempty"`     // at the destination, with --delete-extraneous
+	Extra     int              `json:"extraneous,omitempty"` // likewise, when they are too many to be deleted, too
+	TooMany   string           `json:"tooMany,omitempty"`
 	Decisions map[string]int64 `json:"decisions"`
 	Listed    int64            `json:"listed"`
 }
@@ -249,6 +252,12 @@ func compareBoth(ctx context.Context, f *registryFlags, v contract.Values) (plan
 		for _, i := range b.Images {
 			p.Images = append(p.Images, imageLine{Image: b.Name, Tag: i.Reference(), Digest: i.Digest, Bytes: i.Bytes})
 		}
+		for _, x := range b.Delete {
+			p.Delete = append(p.Delete, imageLine{Image: b.Target, Tag: x.Reference(), Digest: x.Digest})
+		}
+	}
+	if p.Extra = found.Extraneous; found.TooMany != nil {
+		p.TooMany = found.TooMany.Error()
 	}
 	for _, a := range found.Absent {
 		p.Missing = append(p.Missing, imageLine{Image: a.Name, Tag: a.Reference, Why: a.Err.Error()})
@@ -271,7 +280,19 @@ func (p *planned) print(out io.Writer, asJSON bool, verb string) error {
 	for _, i := range p.Missing {
 		fmt.Fprintf(out, "missing  %s %s  %s\n", i.Image, i.Tag, i.Why)
 	}
-	_, err := fmt.Fprintf(out, "%d images looked at: %d the same, %d to copy, %d missing at the source\n", p.Listed, p.Decisions[plan.Same], len(p.Images), len(p.Missing))
+	for _, i := range p.Delete {
+		fmt.Fprintf(out, "delete  %s %s  %s\n", i.Image, i.Tag, i.Digest)
+	}
+	if p.TooMany != "" {
+		fmt.Fprintln(out, p.TooMany)
+	}
+	_, err := fmt.Fprintf(out, "%d images looked at: %d the same, %d to copy, %d missing or not to be read at the source", p.Listed, p.Decisions[plan.Same], len(p.Images), len(p.Missing))
+	if err == nil && p.Extra > 0 {
+		_, err = fmt.Fprintf(out, ", %d only at the destination", p.Extra)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(out)
+	}
 	return err
 }
 
@@ -291,7 +312,7 @@ func verifyImages(ctx context.Context, f *registryFlags, v contract.Values) erro
 	if err := p.print(os.Stdout, f.json, "differs"); err != nil {
 		return err
 	}
-	if len(p.Images)+len(p.Missing) > 0 {
+	if len(p.Images)+len(p.Missing)+p.Extra > 0 {
 		return &exitError{Code: command.Incomplete}
 	}
 	return nil

@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/datatransferhub/dth/cmd/internal/command"
 	"github.com/datatransferhub/dth/worker/image/imagetest"
@@ -57,6 +60,7 @@ func TestImages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	list := filepath.Join(t.TempDir(), "list.txt")
 	if err := os.WriteFile(list, []byte("team/app:1.*\nteam/app:none\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -87,6 +91,7 @@ func TestImages(t *testing.T) {
 
 // What is wrong is told with its flag or address, and what is allowed; nothing is asked of anybody.
 func TestImagesRefuse(t *testing.T) {
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -104,5 +109,94 @@ func TestImagesRefuse(t *testing.T) {
 		if code, _, said := imagesRun(t, c.args...); code != c.code || !strings.Contains(said, c.want) {
 			t.Errorf("%s: exit code %d: %s", name, code, said)
 		}
+	}
+}
+
+// A copy that is killed leaves its sign-ins in the one folder that every copy uses; the next one removes them.
+func TestImagesAfterAKill(t *testing.T) {
+	from, to := imagetest.Plain(), imagetest.Plain()
+	defer from.Close()
+	defer to.Close()
+	src, dst := strings.TrimPrefix(from.URL, "http://"), strings.TrimPrefix(to.URL, "http://")
+	f := imagetest.Filler{Host: src, Base: 100, Layer: 10}
+	if _, err := f.Write(t.Context(), "app", "1", 1); err != nil {
+		t.Fatal(err)
+	}
+	data, bin, secrets, begun := t.TempDir(), t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "begun")
+	for path, text := range map[string]string{
+		filepath.Join(bin, "skopeo"):       "#!/bin/sh\nif [ \"$1\" = --version ]; then echo skopeo version 1.2.3; exit 0; fi\necho $$ > " + begun + "\nexec sleep 60\n",
+		filepath.Join(secrets, "nas.json"): `{"username":"someone","password":"canary-of-the-kill"}`,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Join(secrets, "nas.json"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	start := func() *exec.Cmd {
+		cmd := dth("images", "copy", src, dst, "--src-credential", "nas", "--secrets", secrets)
+		cmd.Env = append(cmd.Env, "XDG_DATA_HOME="+data, "PATH="+bin+":"+os.Getenv("PATH"))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
+	// copying waits until a copy is under way, and returns the process in skopeo's place.
+	copying := func() *os.Process {
+		for range 3000 {
+			text, _ := os.ReadFile(begun) // not there yet
+			if pid, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+				p, err := os.FindProcess(pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return p
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatal("nothing is copied")
+		return nil
+	}
+	signIns := func() (found []string) {
+		all, err := filepath.Glob(filepath.Join(data, "dth", "*", "auth-*", "src.json"))
+		for _, path := range all {
+			text, failed := os.ReadFile(path)
+			if err = errors.Join(err, failed); strings.Contains(string(text), "auths") {
+				found = append(found, path)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	killed := start()
+	orphan := copying()
+	if err := errors.Join(killed.Process.Kill(), orphan.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	_ = killed.Wait() // it was killed
+	left := signIns()
+	if len(left) != 1 {
+		t.Fatalf("what was killed has left %v", left)
+	}
+	if info, err := os.Stat(filepath.Dir(filepath.Dir(left[0]))); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder: %v %v", info.Mode(), err)
+	}
+	if err := os.Remove(begun); err != nil {
+		t.Fatal(err)
+	}
+	next := start()
+	other := copying()
+	if now := signIns(); len(now) != 1 || now[0] == left[0] {
+		t.Errorf("while the next copies: %v", now)
+	}
+	if err := errors.Join(next.Process.Signal(syscall.SIGTERM), other.Kill()); err != nil {
+		t.Fatal(err)
+	}
+	_ = next.Wait() // it was told to stop
+	if now := signIns(); len(now) != 0 {
+		t.Errorf("afterwards: %v", now)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,30 +25,36 @@ import (
 type copied struct {
 	Copied    int         `json:"copied"`
 	Unchanged int         `json:"unchanged"`
-	Failed    int         `json:"failed"` // with what is missing at the source
+	Deleted   int         `json:"deleted,omitempty"` // at the destination, since the source does not have it
+	Failed    int         `json:"failed"`            // with what is missing at the source
 	Bytes     int64       `json:"bytes"`
 	Agree     bool        `json:"agree"`
-	Left      int         `json:"left,omitempty"`  // different, without a reason on record
-	Newer     int         `json:"newer,omitempty"` // pushed meanwhile
+	Left      int         `json:"left,omitempty"`    // different, without a reason on record
+	Newer     int         `json:"newer,omitempty"`   // pushed meanwhile
+	TooMany   string      `json:"tooMany,omitempty"` // why nothing was deleted
 	Failures  []imageLine `json:"failures,omitempty"`
 }
 
 func copyImages(ctx context.Context, f *registryFlags, v contract.Values) error {
 	screen := newScreen(os.Stderr)
-	dir, remove, err := f.folder()
+	dir, err := f.folder()
 	if err != nil {
 		return usageError(err)
 	}
-	defer remove()
 	tool, err := skopeo.Open(ctx, "", dir)
 	if err != nil {
 		return usageError(err)
 	}
+	own, err := skopeo.Folder(dir)
+	if err != nil {
+		return usageError(err)
+	}
+	defer os.RemoveAll(own)
 	c, err := f.open(ctx, v)
 	if err != nil {
 		return err
 	}
-	db, err := databasesqlite.Open(ctx, f.stateFile(dir))
+	db, err := databasesqlite.Open(ctx, f.stateFile(own))
 	if err != nil {
 		return usageError(err)
 	}
@@ -67,22 +74,26 @@ func copyImages(ctx context.Context, f *registryFlags, v contract.Values) error 
 		OnPlan: func(p *plan.Result) error { shown.begin(p); return nil },
 	})
 	screen.end()
-	if err != nil {
+	var many *plan.TooManyError
+	switch {
+	case errors.As(err, &many): // all else was done
+		out.TooMany = many.Error()
+	case err != nil:
 		return imagesError(ctx, err)
 	}
-	out.Copied, out.Unchanged, out.Failed, out.Bytes = result.Copied, result.Unchanged, result.Failed+result.Absent, result.Bytes
+	out.Copied, out.Unchanged, out.Deleted, out.Failed, out.Bytes = result.Copied, result.Unchanged, result.Deleted, result.Failed+result.Absent, result.Bytes
 	out.Agree, out.Left, out.Newer = result.Agree(), result.Left, result.Newer
 	return out.end(screen, f.json)
 }
 
-// folder returns where skopeo writes, and what removes it when it was made for this copy alone.
-func (f *registryFlags) folder() (string, func(), error) {
+// folder returns where skopeo writes. It is the same each time: what a command that was killed has left there, sign-ins among it, is
+// removed by the next.
+func (f *registryFlags) folder() (string, error) {
 	if f.scratch != "" {
-		dir, err := filepath.Abs(f.scratch)
-		return dir, func() {}, err
+		return filepath.Abs(f.scratch)
 	}
-	dir, err := os.MkdirTemp("", "dth-images-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err
+	data, err := dataPath("")
+	return filepath.Join(data, "image-copies"), err
 }
 
 func (f *registryFlags) stateFile(dir string) string {
@@ -103,8 +114,11 @@ type imageProgress struct {
 }
 
 func (p *imageProgress) begin(r *plan.Result) {
-	p.all = r.Images() + len(r.Absent)
+	p.all = r.Images() + r.Deletions() + len(r.Absent)
 	p.screen.line("%d images looked at, %d to copy", r.Totals.ListedSource, r.Images())
+	if r.Extraneous > 0 {
+		p.screen.line("%d images are only at the destination, %d to delete", r.Extraneous, r.Deletions())
+	}
 }
 
 func (p *imageProgress) record(r record.Record) {
@@ -114,6 +128,8 @@ func (p *imageProgress) record(r record.Record) {
 	switch r.Status {
 	case record.Done:
 		p.screen.line("%d/%d copied %s  %s  %s", p.done, p.all, r.Key, r.DestinationDigest, units.FormatSize(r.Bytes))
+	case record.Deleted:
+		p.screen.line("%d/%d deleted %s  %s", p.done, p.all, r.Key, r.DestinationDigest)
 	case record.Failed:
 		p.screen.line("%d/%d FAILED %s  %s: %s", p.done, p.all, r.Key, r.ErrorClass, r.ErrorMessage)
 		p.out.Failures = append(p.out.Failures, imageLine{Image: r.Image, Tag: r.Tag, Digest: r.SourceDigest, Why: r.ErrorClass + ": " + r.ErrorMessage})
@@ -121,8 +137,10 @@ func (p *imageProgress) record(r record.Record) {
 }
 
 func (c *copied) end(screen *screen, asJSON bool) error {
-	screen.line("%d copied (%s), %d unchanged, %d failed", c.Copied, units.FormatSize(c.Bytes), c.Unchanged, c.Failed)
+	screen.line("%d copied (%s), %d unchanged, %d deleted, %d failed", c.Copied, units.FormatSize(c.Bytes), c.Unchanged, c.Deleted, c.Failed)
 	switch {
+	case c.TooMany != "":
+		screen.line("%s", c.TooMany)
 	case c.Agree:
 		screen.line("both sides agree: every digest was compared")
 	case c.Left > 0:

@@ -115,6 +115,9 @@ func (s *ImageStack) next(ctx context.Context) (run.Run, *task.Retry, error) {
 	if err != nil {
 		return run.Run{}, nil, err
 	}
+	if due && s.Task.Ticks == nil && s.Task.Events.Poll == 0 && through(latest) {
+		due = false // it would end in the same way: somebody has to decide first
+	}
 	if !due && !s.Once {
 		s.say(func(st *Status) {
 			if st.Next = when; st.State == "" {
@@ -129,6 +132,12 @@ func (s *ImageStack) next(ctx context.Context) (run.Run, *task.Retry, error) {
 	}
 	r, err := s.create(ctx, "", trigger)
 	return r, nil, err
+}
+
+// through reports whether the newest pass has done all that it could, and failed all the same: it found too much to be deleted.
+func through(latest []run.Run) bool {
+	i := slices.IndexFunc(latest, func(r run.Run) bool { return r.IsPass() })
+	return i >= 0 && latest[i].State == run.Failed && latest[i].Proved
 }
 
 func (s *ImageStack) create(ctx context.Context, id, trigger string) (run.Run, error) {
@@ -236,7 +245,7 @@ func (w *imageRun) planned(ctx context.Context, p *plan.Result) error {
 	}
 	if w.run.State == run.Finding {
 		w.run.State, w.run.Found, w.run.Finder = run.Copying, w.Now().UTC(), p.Totals
-		w.run.Finder.Queued = int64(p.Images() + len(p.Absent))
+		w.run.Finder.Queued = int64(p.Images() + p.Deletions() + len(p.Absent))
 		if err := w.Runs.Update(ctx, w.run); err != nil {
 			return err
 		}
@@ -245,29 +254,33 @@ func (w *imageRun) planned(ctx context.Context, p *plan.Result) error {
 	return nil
 }
 
-// choose leaves the images that a retry asks for: failed ones, of those the named ones or those of a class.
+// choose leaves the images that a retry asks for: failed ones, of those the named ones or those of a class. What was to be deleted is
+// chosen likewise; whether all of it is too much, only a whole run says.
 func (w *imageRun) choose(ctx context.Context, p *plan.Result) error {
 	var kept []image.Batch
 	for _, b := range p.Batches {
-		keys := make([]record.Key, len(b.Images))
-		for n, i := range b.Images {
-			keys[n] = record.Key{Image: b.Name, Tag: i.Reference()}
+		var keys []record.Key
+		for _, i := range b.Images {
+			keys = append(keys, record.Key{Image: b.Name, Tag: i.Reference()})
+		}
+		for _, x := range b.Delete {
+			keys = append(keys, record.Key{Image: b.Name, Tag: x.Reference()})
 		}
 		on, err := w.Records.Get(ctx, keys)
 		if err != nil {
 			return err
 		}
-		var images []image.Image
-		for n, i := range b.Images {
-			if w.chosen(on[keys[n]]) || on[keys[n]].RunID == w.run.ID { // of this run, before it broke off
-				images = append(images, i)
-			}
+		left := func(reference string) bool {
+			r := on[record.Key{Image: b.Name, Tag: reference}]
+			return !w.chosen(r) && r.RunID != w.run.ID // of this run, before it broke off
 		}
-		if b.Images = images; len(images) > 0 {
+		b.Images = slices.DeleteFunc(slices.Clone(b.Images), func(i image.Image) bool { return left(i.Reference()) })
+		b.Delete = slices.DeleteFunc(slices.Clone(b.Delete), func(x image.Extra) bool { return left(x.Reference()) })
+		if len(b.Images)+len(b.Delete) > 0 {
 			kept = append(kept, b)
 		}
 	}
-	p.Batches = kept
+	p.Batches, p.TooMany = kept, nil
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image/copier"
 	"github.com/datatransferhub/dth/worker/image/imagelist"
 	"github.com/datatransferhub/dth/worker/image/imagetest"
@@ -254,5 +255,36 @@ func TestPausedImages(t *testing.T) {
 	m.must(s.Run(t.Context()))
 	if latest, err := m.parts.Runs.Latest(t.Context(), 5); err != nil || len(latest) != 1 || latest[0].State != run.Done {
 		t.Errorf("%+v %v", latest, err)
+	}
+}
+
+// Too much to be deleted is a failed run, whose copies were made, and which is not made again and again; what a smaller part is, is
+// deleted and counted.
+func TestImagesAreDeleted(t *testing.T) {
+	m := newMirror(t, "")
+	m.write("v1", 1)
+	to := imagetest.Filler{Host: m.parts.Plan.Destination.Host(), Base: 1000, Layer: 100}
+	_, err := to.Write(t.Context(), "team/app", "old", 9)
+	m.must(err)
+	m.parts.Plan.Delete, m.parts.Plan.MaxDeleteShare = true, 0.5
+	s := m.stack()
+	s.Task.Events.Poll = 0
+	r := m.until(s, closed)
+	if total := m.totals(r.ID); r.State != run.Failed || !r.Proved || !strings.Contains(r.Error, "maxDeleteShare") || total.Outcomes[copiedImages].Objects != 1 || total.Outcomes["DELETED"].Objects != 0 {
+		t.Errorf("%+v %+v", r, total)
+	}
+	s = m.stack()
+	s.Task.Events.Poll, s.Now = 0, func() time.Time { return time.Now().Add(time.Hour) }
+	if next, _, err := s.next(t.Context()); err != nil || next.ID != "" {
+		t.Errorf("it is made again: %+v %v", next, err)
+	}
+	m.parts.Plan.MaxDeleteShare = 1
+	m.requests.all = append(m.requests.all, Request{ID: "asked", Kind: RunNow})
+	r = m.until(m.stack(), func(r run.Run) bool { return r.ID == "asked" && closed(r) })
+	if total := m.totals(r.ID); r.State != run.Done || r.Finder.Queued != 1 || total.Outcomes["DELETED"].Objects != 1 || len(r.Remaining) != 0 || r.Newer != 0 {
+		t.Errorf("%+v %+v", r, total)
+	}
+	if _, err := m.parts.Plan.Destination.Head(t.Context(), "team/app", "old"); !failure.Is(err, failure.NotFound) {
+		t.Errorf("%v", err)
 	}
 }

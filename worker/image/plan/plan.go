@@ -105,6 +105,14 @@ func (r *Result) Images() (n int) {
 	return n
 }
 
+// Deletions is how many are to be deleted.
+func (r *Result) Deletions() (n int) {
+	for _, b := range r.Batches {
+		n += len(b.Delete)
+	}
+	return n
+}
+
 // work is one repository to compare.
 type work struct {
 	from    image.Registry
