@@ -115,7 +115,7 @@ func objectOf(r *ledger.Record) model.ObjectRecord {
 // imageStatuses are the schema's names of the statuses of records.
 func imageStatuses() map[model.ImageStatus]record.Status {
 	return map[model.ImageStatus]record.Status{
-		model.ImageStatusDone: record.Done, model.ImageStatusUnchanged: record.Unchanged, model.ImageStatusError: record.Failed,
+		model.ImageStatusDone: record.Done, model.ImageStatusUnchanged: record.Unchanged, model.ImageStatusDeleted: record.Deleted, model.ImageStatusError: record.Failed,
 	}
 }
 

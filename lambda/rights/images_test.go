@@ -56,7 +56,7 @@ func TestPoliciesOfImagesAreWhatTheCodeNeeds(t *testing.T) {
 			"plugins/contract/configaws": all(configaws.Actions()),
 		}},
 		{program: "cmd/imagecopier", policy: policy.Copier(), uses: map[string][]string{
-			"worker/image/record/recordaws": recordaws.CopyActions(), "worker/image/ecraws": all(compares, ecraws.WriteActions()), "worker/store/storeaws": become,
+			"worker/image/record/recordaws": recordaws.CopyActions(), "worker/image/ecraws": all(compares, ecraws.WriteActions(), ecraws.DeleteActions()), "worker/store/storeaws": become,
 			"plugins/contract/configaws": all(endsaws.ParameterActions(), batch),
 		}},
 		{program: "lambda/imageguard/main", policy: policy.Lambda(wiring.ImageGuard), uses: map[string][]string{"lambda/stackguard/stackguardaws": all(list, stop)}},

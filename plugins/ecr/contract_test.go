@@ -30,7 +30,7 @@ func valid(changes ...string) map[string]string {
 func TestEveryParameterIsThere(t *testing.T) {
 	want := strings.Fields(`sourceType srcRegion srcAccountId srcList srcImageList srcImageListParameter srcCredential srcRoleArn srcExternalId
 		destRegion destAccountId destPrefix destCredential destRoleArn destExternalId destRepositorySettings
-		includeUntagged includeReferrers scheduleExpression pushEvents
+		includeUntagged includeReferrers deleteExtraneous maxDeleteShare scheduleExpression pushEvents
 		ecsClusterName ecsVpcId ecsSubnetA ecsSubnetB assignPublicIp taskCpu taskMemory cpuArchitecture copierImage
 		alarmEmail logRetentionDays startPaused permissionsBoundaryArn`)
 	var got []string
@@ -60,6 +60,10 @@ func TestRefused(t *testing.T) {
 		{"srcImageList", "another registry", []string{"srcList", "SELECTED", "srcImageList", "ghcr.io/o/app"}},
 		{"destRoleArn", "not both", []string{"destRoleArn", "arn:aws:iam::123456789012:role/x", "destCredential", "s"}},
 		{"srcExternalId", "srcRoleArn", []string{"srcExternalId", "x"}},
+		{"deleteExtraneous", "ALL_TAGS", []string{"deleteExtraneous", "Yes", "srcList", "SELECTED", "srcImageList", "app:1\nteam/*:v*"}},
+		{"deleteExtraneous", "allowed", []string{"deleteExtraneous", "true"}},
+		{"maxDeleteShare", "applies only when", []string{"maxDeleteShare", "20"}},
+		{"maxDeleteShare", "0 to 100", []string{"deleteExtraneous", "Yes", "maxDeleteShare", "101"}},
 		{"destPrefix", "lower-case", []string{"destPrefix", "/x"}},
 		{"scheduleExpression", "", []string{"scheduleExpression", "often"}},
 		{"ecsSubnetB", "one", []string{"ecsSubnetB", "subnet-0123456789abcdef0"}},
@@ -120,6 +124,11 @@ func TestTaken(t *testing.T) {
 		{"srcList", "SELECTED", "srcImageList", "s3://bucket/list.txt"},
 		{"srcList", "SELECTED", "srcImageListParameter", "/images"},
 		{"scheduleExpression", ""},
+		{"deleteExtraneous", "Yes"},
+		{"deleteExtraneous", "Yes", "maxDeleteShare", "0%", "includeUntagged", "false"},
+		{"deleteExtraneous", "Yes", "srcList", "SELECTED", "srcImageList", "app:1\nteam/*:ALL_TAGS"},
+		{"deleteExtraneous", "Yes", "srcList", "SELECTED", "srcImageList", "s3://bucket/list.txt"},
+		{"deleteExtraneous", "Yes", "srcList", "SELECTED", "srcImageListParameter", "/images"},
 	} {
 		if _, err := Contract().Validate(valid(given...)); err != nil {
 			t.Errorf("%v: %v", given, err)
@@ -140,6 +149,8 @@ func TestLocal(t *testing.T) {
 		{"destRegistry", map[string]string{"sourceType": "Public", "srcRegistry": "a.example", "destRegistry": "a.example"}},
 		{"srcImageList", map[string]string{"srcList": "SELECTED", "destRegion": "eu-west-1"}},
 		{"srcImageList", map[string]string{"srcList": "SELECTED", "destRegion": "eu-west-1", "srcImageList": "s3://b/k"}},
+		{"", map[string]string{"destRegion": "eu-west-1", "deleteExtraneous": "Yes", "maxDeleteShare": "50"}},
+		{"deleteExtraneous", map[string]string{"destRegion": "eu-west-1", "deleteExtraneous": "Yes", "srcList": "SELECTED", "srcImageList": "app:1"}},
 		{"ecsVpcId", map[string]string{"destRegion": "eu-west-1", "ecsVpcId": "vpc-0123456789abcdef0"}},
 	} {
 		_, err := Local().Validate(c.given)

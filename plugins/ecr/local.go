@@ -47,7 +47,7 @@ func Local() *contract.Contract {
 		}
 		c.Parameters = append(c.Parameters, p)
 	}
-	c.Rules = []contract.Rule{localEnds, images, identities}
+	c.Rules = []contract.Rule{localEnds, images, identities, deleting}
 	return c
 }
 

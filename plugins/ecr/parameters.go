@@ -85,6 +85,8 @@ func what() []contract.Parameter {
 		GroupWhat,
 		contract.Parameter{Name: "includeUntagged", Label: "Untagged images", Help: "Copy untagged manifests by their digest.", Type: contract.Bool, Default: "true"},
 		contract.Parameter{Name: "includeReferrers", Label: "Referrers", Help: "Copy signatures, SBOMs and attestations with their images.", Type: contract.Bool, Default: "true"},
+		contract.Parameter{Name: "deleteExtraneous", Label: "Delete extraneous", Help: "Delete images at the destination that are absent at the source, in repositories that are chosen whole.", Type: contract.Choice, Default: "No", Allowed: []string{"No", "Yes"}},
+		contract.Parameter{Name: "maxDeleteShare", Label: "Most to delete", Help: "Share of the destination's images above which nothing is deleted and the run fails.", Type: contract.Percent, Default: "10", Max: 100, Rule: "0 to 100 percent", When: []contract.Condition{{Parameter: "deleteExtraneous", In: []string{"Yes"}}}},
 	)
 }
 

@@ -2,6 +2,7 @@ package ecr
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/datatransferhub/dth/plugins/contract"
@@ -10,7 +11,7 @@ import (
 
 // rules are the checks between parameters.
 func rules() []contract.Rule {
-	return []contract.Rule{lists, images, identities, subnets, place("", "")}
+	return []contract.Rule{lists, images, identities, subnets, deleting, place("", "")}
 }
 
 func lists(v contract.Values) []contract.FieldError {
@@ -56,6 +57,23 @@ func images(v contract.Values) (errs []contract.FieldError) {
 		return []contract.FieldError{{Field: "srcImageList", Value: v["srcImageList"], Message: err.Error()}}
 	}
 	return nil
+}
+
+// deleting refuses to delete what a list hides: only of a repository that is chosen whole it is known what the source does not have. A
+// list that is elsewhere is not known yet.
+func deleting(v contract.Values) []contract.FieldError {
+	list := v["srcImageList"]
+	if !v.Is("deleteExtraneous") || v["srcList"] != "SELECTED" || list == "" || strings.HasPrefix(list, ListScheme) {
+		return nil
+	}
+	entries, err := imagelist.Parse(list)
+	if err != nil || slices.ContainsFunc(entries, func(e imagelist.Entry) bool { return e.Kind == imagelist.Every }) {
+		return nil // what is wrong with the list is said of it
+	}
+	return []contract.FieldError{{
+		Field: "deleteExtraneous", Value: v["deleteExtraneous"],
+		Message: "no entry of srcImageList chooses a repository whole, so nothing would ever be deleted: write " + imagelist.AllTags + " in place of a tag, or choose No",
+	}}
 }
 
 // CheckList checks a list of images for a type of source. The error names line, column, entry and reason.

@@ -712,8 +712,10 @@ type ImageStatus string
 const (
 	// It was copied, and has the digest of its source.
 	ImageStatusDone ImageStatus = "DONE"
-	// The destination had it.
+	// The destination had it. One that had failed and is not to be copied any more says why.
 	ImageStatusUnchanged ImageStatus = "UNCHANGED"
+	// It was deleted at the destination, since the source does not have it.
+	ImageStatusDeleted ImageStatus = "DELETED"
 	// It failed, and its record says why.
 	ImageStatusError ImageStatus = "ERROR"
 )
@@ -721,12 +723,13 @@ const (
 var AllImageStatus = []ImageStatus{
 	ImageStatusDone,
 	ImageStatusUnchanged,
+	ImageStatusDeleted,
 	ImageStatusError,
 }
 
 func (e ImageStatus) IsValid() bool {
 	switch e {
-	case ImageStatusDone, ImageStatusUnchanged, ImageStatusError:
+	case ImageStatusDone, ImageStatusUnchanged, ImageStatusDeleted, ImageStatusError:
 		return true
 	}
 	return false

@@ -44,6 +44,10 @@ func main() {
 	lambda.Start(h.Handle)
 }
 
+// maxWait bounds how long a registry that has had enough is waited for: well within the time of the Lambda, so that a run that cannot be
+// planned says why.
+const maxWait = 4 * time.Minute
+
 // open reads the configuration anew: a Lambda lives on when its task is edited.
 func open(ctx context.Context, cfg aws.Config, configuration string, log *slog.Logger) (plan.Config, error) {
 	document, err := configaws.Load(ctx, cfg, "ssm:"+configuration)
@@ -55,6 +59,6 @@ func open(ctx context.Context, cfg aws.Config, configuration string, log *slog.L
 		return plan.Config{}, fmt.Errorf("configuration %s: %w", configuration, err)
 	}
 	p, err := endsaws.Plan(ctx, c, endsaws.Options{AWS: cfg, Secrets: storeaws.NewSecretsManager(cfg)})
-	p.Log = log
+	p.Log, p.MaxWait = log, maxWait
 	return p, err
 }

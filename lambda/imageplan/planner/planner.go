@@ -32,6 +32,9 @@ func (r Registries) Compare(ctx context.Context) (imageplan.Comparison, error) {
 		return imageplan.Comparison{}, err
 	}
 	c := imageplan.Comparison{Totals: found.Totals}
+	if found.TooMany != nil {
+		c.TooMany = found.TooMany.Error()
+	}
 	for _, b := range found.Batches {
 		document, err := image.MarshalBatch(b)
 		if err != nil {
@@ -40,6 +43,9 @@ func (r Registries) Compare(ctx context.Context) (imageplan.Comparison, error) {
 		one := imageplan.Batch{Document: document}
 		for _, i := range b.Images {
 			one.Images = append(one.Images, imageplan.Image{Name: b.Name, Tag: i.Reference()})
+		}
+		for _, x := range b.Delete {
+			one.Deletes = append(one.Deletes, imageplan.Image{Name: b.Name, Tag: x.Reference()})
 		}
 		c.Batches = append(c.Batches, one)
 	}

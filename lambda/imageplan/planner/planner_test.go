@@ -71,6 +71,40 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// What only the destination has is deleted by the batch of its repository, unless it is too much: then the comparison says so, and what
+// differs is copied all the same.
+func TestCompareDeletes(t *testing.T) {
+	from, to := serve(t), serve(t)
+	source, target := imagetest.Filler{Host: from, Base: 100, Layer: 100}, imagetest.Filler{Host: to, Base: 100, Layer: 100}
+	for n, tag := range []string{"v1", "v2"} {
+		if _, err := source.Write(t.Context(), "team/app", tag, uint64(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, tag := range []string{"v1", "old"} {
+		if _, err := target.Write(t.Context(), "team/app", tag, uint64(10*n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for share, want := range map[float64]int{0.5: 1, 0.1: 0} {
+		r := planner.Registries{Open: func(context.Context) (plan.Config, error) {
+			a, err := registries.Open(from, registries.Options{})
+			if err != nil {
+				return plan.Config{}, err
+			}
+			b, err := registries.Open(to, registries.Options{})
+			return plan.Config{Source: a, Destination: b, Delete: true, MaxDeleteShare: share}, err
+		}}
+		c, err := r.Compare(t.Context())
+		if err != nil || len(c.Batches) != 1 || len(c.Batches[0].Images) != 1 || c.Batches[0].Images[0].Tag != "v2" || len(c.Batches[0].Deletes) != want || (c.TooMany == "") != (want > 0) {
+			t.Fatalf("%g: %+v, %v", share, c, err)
+		}
+		if want > 0 && c.Batches[0].Deletes[0] != (imageplan.Image{Name: "team/app", Tag: "old"}) || want == 0 && !strings.Contains(c.TooMany, "maxDeleteShare") {
+			t.Errorf("%g: %+v", share, c)
+		}
+	}
+}
+
 // narrow is a registry as somebody sees it who may look below a prefix only.
 type narrow struct {
 	image.Registry

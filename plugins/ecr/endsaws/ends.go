@@ -255,6 +255,7 @@ func Plan(ctx context.Context, c *ecr.Config, o Options) (plan.Config, error) {
 	return plan.Config{
 		Source: ends.Source, Destination: ends.Destination, Open: ends.Other, List: list, Prefix: c.Values["destPrefix"],
 		Untagged: c.Values.Is("includeUntagged"), Referrers: c.Values.Is("includeReferrers"),
+		Delete: c.Values.Is("deleteExtraneous"), MaxDeleteShare: float64(c.Values.Integer("maxDeleteShare")) / 100,
 	}, nil
 }
 

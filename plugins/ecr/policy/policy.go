@@ -27,6 +27,7 @@ const (
 	DestinationByOwnRole     When = "DestinationByOwnRole" // as for the source
 	DestinationBySecret      When = "DestinationBySecret"
 	DestinationByAssumedRole When = "DestinationByAssumedRole"
+	DeletesByOwnRole         When = "DeletesByOwnRole" // what the source does not have is deleted, by the task's own role
 	ListedInParameter        When = "ListedInParameter"
 	ListedInObject           When = "ListedInObject" // the list is an object that srcImageList names as s3://BUCKET/KEY
 	Scheduled                When = "HasSchedule"
@@ -213,6 +214,7 @@ func readDestination() []Statement {
 func writeDestination() []Statement {
 	return []Statement{
 		{Sid: "Destination", When: DestinationByOwnRole, Actions: WriteActions(), Resources: []string{targetArn}},
+		{Sid: "Delete", When: DeletesByOwnRole, Actions: DeleteActions(), Resources: []string{targetArn}},
 	}
 }
 
@@ -221,3 +223,6 @@ func SourceActions() []string { return ecraws.ReadActions() }
 
 // WriteActions are those on the repositories of the target ECR beside reading: to make them, and to push.
 func WriteActions() []string { return ecraws.WriteActions() }
+
+// DeleteActions are those on the repositories of the target ECR to delete images.
+func DeleteActions() []string { return ecraws.DeleteActions() }

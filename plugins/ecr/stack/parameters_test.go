@@ -65,6 +65,10 @@ func TestTemplateAndContractAgree(t *testing.T) {
 		{map[string]string{"scheduleExpression": ""}, ""},
 		{map[string]string{"scheduleExpression": "cron(0 3 * * ? *)"}, ""},
 		{map[string]string{"pushEvents": "Yes"}, ""},
+		{map[string]string{"deleteExtraneous": "Yes", "maxDeleteShare": "25%"}, ""},
+		{map[string]string{"deleteExtraneous": "maybe"}, "deleteExtraneous"},
+		{map[string]string{"deleteExtraneous": "Yes", "maxDeleteShare": "101"}, "maxDeleteShare"},
+		{map[string]string{"maxDeleteShare": "25"}, "OnlyMaxDeleteShare"},
 		{map[string]string{"ecsSubnetB": "subnet-0123456789abcdef0"}, "TwoSubnets"},
 		{map[string]string{"taskCpu": "4096", "taskMemory": "8192"}, ""},
 		{map[string]string{"alarmEmail": "nobody"}, "alarmEmail"},
@@ -115,7 +119,7 @@ func TestRolesAreBoundAndFit(t *testing.T) { stacktest.Bound(t, released(t), "pe
 // Only the copier writes, and only below the prefix at the destination; nobody ever changes who may use a repository.
 func TestOnlyTheCopierWrites(t *testing.T) {
 	tmpl := released(t)
-	writes := policy.WriteActions()
+	writes := slices.Concat(policy.WriteActions(), policy.DeleteActions())
 	for _, role := range tmpl.Of("AWS::IAM::Role") {
 		for _, s := range tmpl.Statements(role) {
 			for _, action := range s.Actions {
@@ -156,6 +160,8 @@ func TestComputedValues(t *testing.T) {
 		{"CopierRole Destination", map[string]string{"destAccountId": "210987654321"}, "arn:aws:ecr:eu-west-1:210987654321:repository/*"},
 		{"CopierRole Destination", map[string]string{"destRoleArn": "arn:aws:iam::1:role/r"}, ""},
 		{"CopierRole Delete", nil, ""},
+		{"CopierRole Delete", map[string]string{"deleteExtraneous": "Yes", "destPrefix": "mirror/"}, "arn:aws:ecr:eu-west-1:" + account + ":repository/mirror/*"},
+		{"CopierRole Delete", map[string]string{"deleteExtraneous": "Yes", "destRoleArn": "arn:aws:iam::1:role/r"}, ""},
 		{"PlanFunctionRole ListParameter", map[string]string{"srcImageListParameter": "/lists/images"}, "arn:aws:ssm:us-east-1:" + account + ":parameter/lists/images"},
 		{"PlanFunctionRole ListParameter", map[string]string{"srcImageListParameter": "images"}, "arn:aws:ssm:us-east-1:" + account + ":parameter/images"},
 		{"PlanFunctionRole ListParameter", nil, ""},

@@ -58,6 +58,7 @@ func (b *builder) newRights() contractstack.Rights {
 	}
 	declare(policy.SourceByOwnRole, kit.All(kit.Is("sourceType", "Amazon_ECR"), kit.Is("srcCredential", ""), kit.Is("srcRoleArn", "")))
 	declare(policy.DestinationByOwnRole, kit.All(kit.Is("destCredential", ""), kit.Is("destRoleArn", "")))
+	declare(policy.DeletesByOwnRole, kit.All(kit.Is("deleteExtraneous", "Yes"), r.When[policy.DestinationByOwnRole].Holds()))
 	declare(policy.SourceBySecret, kit.Given("srcCredential"))
 	declare(policy.SourceByAssumedRole, kit.Given("srcRoleArn"))
 	declare(policy.DestinationBySecret, kit.Given("destCredential"))

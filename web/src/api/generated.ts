@@ -127,8 +127,10 @@ export type UpdateTaskInput = {
 export type ImageStatus =
   /** It was copied, and has the digest of its source. */
   | 'DONE'
-  /** The destination had it. */
+  /** The destination had it. One that had failed and is not to be copied any more says why. */
   | 'UNCHANGED'
+  /** It was deleted at the destination, since the source does not have it. */
+  | 'DELETED'
   /** It failed, and its record says why. */
   | 'ERROR';
 

@@ -318,6 +318,7 @@ export const task = {
   "task.images.any": "Any status",
   "task.images.DONE": "Copied",
   "task.images.UNCHANGED": "Was there",
+  "task.images.DELETED": "Deleted",
   "task.images.ERROR": "Failed",
   "task.images.platforms": "Platforms",
   "task.images.referrers": "Signatures and the like",

@@ -143,6 +143,8 @@ const ecr: Record<string, ParameterTexts> = {
   },
   includeUntagged: { label: "无标签的镜像", help: "按摘要复制没有标签的清单。" },
   includeReferrers: { label: "附属内容", help: "签名、SBOM 和证明随镜像一起复制。" },
+  deleteExtraneous: { label: "删除多余镜像", help: "在整个选取的仓库中，删除源端没有的目标镜像。" },
+  maxDeleteShare: { label: "最多删除", help: "占目标镜像的比例；超过时不删除任何镜像，运行失败。", rule: "0 到 100 的百分比" },
   scheduleExpression: { label: "计划", help: "运行开始的时间，UTC。留空表示一次。", rule: "EventBridge 的 rate(...) 或 cron(...)" },
   pushEvents: { label: "跟随推送", help: "每次向源端推送时也开始一次运行。源端必须是堆栈所在账户和区域的 ECR：推送只在那里通知。" },
   ecsClusterName: { label: "ECS 集群", help: "任务运行所在的集群。", rule: "集群的名称" },

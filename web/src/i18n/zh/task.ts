@@ -319,6 +319,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.images.any": "任意状态",
   "task.images.DONE": "已复制",
   "task.images.UNCHANGED": "已存在",
+  "task.images.DELETED": "已删除",
   "task.images.ERROR": "失败",
   "task.images.platforms": "平台",
   "task.images.referrers": "签名等附属内容",

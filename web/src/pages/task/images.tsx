@@ -24,7 +24,12 @@ import { type Retry, useRetry } from "./retry.ts";
 import { Settled } from "./settled.tsx";
 import type { TabProps } from "./task.tsx";
 
-const statuses: Record<ImageStatus, StatusIndicatorProps.Type> = { DONE: "success", UNCHANGED: "success", ERROR: "error" };
+const statuses: Record<ImageStatus, StatusIndicatorProps.Type> = {
+  DONE: "success",
+  UNCHANGED: "success",
+  DELETED: "stopped",
+  ERROR: "error",
+};
 
 /** Every image that a run found to be copied, with what became of it; and the retry of those that failed. */
 export default function Images(props: TabProps) {
@@ -96,7 +101,7 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
       id: "image",
       header: text("task.images.image"),
       isRowHeader: true,
-      minWidth: 140,
+      minWidth: 120,
       cell: (i) => (
         <Link onFollow={() => onShow(i.key)} ariaLabel={text("task.objects.show", { name: i.key })}>
           <span className="value">{i.image}</span>
@@ -104,12 +109,12 @@ function columns(text: Text, onShow: (key: string) => void): TableProps.ColumnDe
       ),
     },
     { id: "tag", header: text("task.images.tag"), cell: (i) => <span className="value">{short(i.tag)}</span>, minWidth: 90 },
-    { id: "status", header: text("task.objects.status"), cell: (i) => <Status status={i.status} />, minWidth: 100 },
+    { id: "status", header: text("task.objects.status"), cell: (i) => <Status status={i.status} />, minWidth: 125 },
     {
       id: "digest",
       header: text("task.images.sourceDigest"),
       cell: (i) => <span className="value">{i.sourceDigest ? short(i.sourceDigest) : none}</span>,
-      minWidth: 120,
+      minWidth: 160,
     },
     { id: "size", header: text("task.objects.size"), cell: (i) => (i.bytes > 0 ? bytes(i.bytes, text.language) : none), minWidth: 75 },
     {
