@@ -3,6 +3,7 @@ package imageplan
 import (
 	"context"
 
+	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -12,7 +13,7 @@ const notRun = "task"
 // The classes of records that were failures and are none any more, though no copy settled them. They are on record as Unchanged: the
 // run has done nothing, and nothing is left to do.
 const (
-	ClassGone     = "gone"
+	ClassGone     = task.ImageGone
 	ClassUnwanted = "not_chosen"
 )
 

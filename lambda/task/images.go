@@ -26,10 +26,24 @@ var methods = map[record.Status]string{record.Done: "copy", record.Unchanged: "n
 // ObjectOfImage returns the record of an image as that of an object.
 func ObjectOfImage(r *record.Record) ledger.Record {
 	return ledger.Record{
-		Key: r.Key.String(), Status: statuses[r.Status], Method: methods[r.Status], Size: r.Bytes, SourceETag: r.SourceDigest, DestinationETag: r.DestinationDigest, VerifiedBy: verifiedBy(r),
+		Key: r.Key.String(), Status: statusOf(r), Method: methods[r.Status], Size: r.Bytes, SourceETag: r.SourceDigest, DestinationETag: r.DestinationDigest, VerifiedBy: verifiedBy(r),
 		RunID: r.RunID, Attempts: r.Attempts, ErrorClass: r.ErrorClass, Error: r.ErrorMessage, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt, Worker: r.Execution,
 	}
 }
+
+// statusOf is the status of an object. An image that had failed and is none of the task's any more is no copy that is done.
+func statusOf(r *record.Record) ledger.Status {
+	switch {
+	case r.Status == record.Unchanged && r.ErrorClass == ImageGone:
+		return ledger.Gone
+	case r.Status == record.Unchanged && r.ErrorClass != "":
+		return ledger.Skipped
+	}
+	return statuses[r.Status]
+}
+
+// ImageGone is the class of images that are on record without a failure since the source does not have them any more.
+const ImageGone = "gone"
 
 func verifiedBy(r *record.Record) string {
 	if r.DestinationDigest == "" {
