@@ -23,11 +23,12 @@ type sandbox struct {
 	root   string
 	server *httptest.Server
 
-	mu      sync.Mutex
-	engine  string // what the bucket holds
-	broken  int    // how many downloads fail
-	tags    map[string]string
-	signals []map[string]string
+	mu       sync.Mutex
+	engine   string // what the bucket holds
+	broken   int    // how many downloads fail
+	nameless bool   // the instance's id is not told
+	tags     map[string]string
+	signals  []map[string]string
 }
 
 // The programs that the scripts call. Those of the network go to the local server; what they do is theirs, not the test's.
@@ -114,6 +115,8 @@ func (s *sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "token")
 	case strings.HasPrefix(path, "/imds/") && r.Header.Get("X-aws-ec2-metadata-token") != "token":
 		w.WriteHeader(http.StatusUnauthorized)
+	case path == "/imds/latest/meta-data/instance-id" && s.nameless:
+		w.WriteHeader(http.StatusInternalServerError)
 	case path == "/imds/latest/meta-data/instance-id":
 		_, _ = io.WriteString(w, "i-0123456789abcdef0")
 	case strings.HasPrefix(path, "/imds/latest/meta-data/tags/instance/") && s.tags[filepath.Base(path)] != "":
@@ -224,6 +227,39 @@ func TestWrongEngineIsRefused(t *testing.T) {
 				}
 				if kind == "finder" && (len(s.told()) != 1 || s.told()[0]["Status"] != "FAILURE") {
 					t.Errorf("signals %v", s.told())
+				}
+			})
+		}
+	}
+}
+
+// Whatever does not work on the way, the stack or the group is told, once.
+func TestWhatBreaksIsTold(t *testing.T) {
+	for kind, ends := range map[string]string{"finder": "systemctl --no-block poweroff", "worker": strings.Replace(continued, "CONTINUE", "ABANDON", 1)} {
+		for _, program := range []string{"install", "chmod", "mv", "instance-id"} {
+			t.Run(kind+" "+program, func(t *testing.T) {
+				s := newSandbox(t, goodEngine)
+				s.write("bin/"+program, "#!/bin/bash\nexit 1\n")
+				s.must(os.Chmod(filepath.Join(s.root, "bin", program), 0o755))
+				s.set(func() { s.nameless = program == "instance-id" })
+				if s.nameless {
+					ends = strings.ReplaceAll(ends, "i-0123456789abcdef0", "")
+				}
+				code, out := s.boot(kind, "")
+				told := 0
+				for _, call := range s.calls() {
+					if call == ends {
+						told++
+					}
+				}
+				if code == 0 || told != 1 {
+					t.Errorf("exit code %d, %q was called %d times:\n%q\n%s", code, ends, told, s.calls(), out)
+				}
+				if kind == "finder" && (len(s.told()) != 1 || s.told()[0]["Status"] != "FAILURE") {
+					t.Errorf("signals %v", s.told())
+				}
+				if kind == "finder" && !slices.Contains(s.calls(), alarmed) {
+					t.Errorf("no alarm: %q", s.calls())
 				}
 			})
 		}

@@ -1,4 +1,5 @@
-set -euo pipefail
+# With -E what fails within a function leads to the trap of the script, too, and not to an end without a word.
+set -Eeuo pipefail
 
 say() { echo "dth: $*"; }
 

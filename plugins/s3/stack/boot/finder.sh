@@ -13,6 +13,8 @@ alarm() {
 
 # Whatever happens, the instance ends: a shutdown terminates it.
 failed() {
+    # What fails within $(...) fails once more where its output is wanted, and is told of there.
+    [ "$BASH_SUBSHELL" -eq 0 ] || exit 1
     say "the finder could not be started: line $1"
     signal FAILURE "The finder could not be started. The system log of the instance says why."
     alarm

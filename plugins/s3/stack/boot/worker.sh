@@ -5,6 +5,8 @@ answer() {
 }
 
 failed() {
+    # What fails within $(...) fails once more where its output is wanted, and is told of there.
+    [ "$BASH_SUBSHELL" -eq 0 ] || exit 1
     say "the worker could not be started: line $1"
     answer ABANDON
     exit 1
