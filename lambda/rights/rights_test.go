@@ -104,6 +104,7 @@ func actors() []actor {
 			program: "lambda/stackguard/main", policy: policy.Lambda(wiring.StackGuard),
 			uses: map[string][]string{
 				"worker/store/storeaws": {"s3:ListBucketMultipartUploads", "s3:AbortMultipartUpload"},
+				"worker/run/runaws":     {"dynamodb:PutItem"}, // of the pause
 			},
 			beside: become,
 		},

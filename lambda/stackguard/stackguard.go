@@ -28,6 +28,8 @@ type Stack interface {
 type Resource struct {
 	Stack Stack
 	Name  string // of the stack, the value of its instances' tag
+	// Pause notes that the task is paused. A tick that is on its way, or a look of the monitor, starts no finder then.
+	Pause func(ctx context.Context) error
 }
 
 // Properties are what the template gives.
@@ -47,8 +49,8 @@ func (r Resource) Update(ctx context.Context, e customresource.Event) (customres
 	return r.Create(ctx, e)
 }
 
-// Delete tidies up: executions first, which would start instances; then instances, which would begin uploads; then uploads.
-// A step that hangs leaves time for the others.
+// Delete tidies up. First nobody may begin anything any more; then executions are stopped, which would start instances; then
+// instances are ended, which would begin uploads; then uploads. A step that hangs leaves time for the others.
 func (r Resource) Delete(ctx context.Context, e customresource.Event) (customresource.Result, error) {
 	result := customresource.Result{ID: e.PhysicalResourceId}
 	p, err := Parse(e.ResourceProperties)
@@ -65,8 +67,11 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 			done = append(done, fmt.Sprintf("%d %s", n, what))
 		}
 		if err != nil {
-			left = append(left, fmt.Sprintf("%s may be left: %s", what, strings.ReplaceAll(err.Error(), "\n", "; ")))
+			left = append(left, fmt.Sprintf("%s may be left: %s", what, line(err)))
 		}
+	}
+	if err := r.pause(ctx); err != nil {
+		left = append(left, "finders may be started meanwhile: "+line(err))
 	}
 	step("executions", 0.2, func(ctx context.Context) (stopped int, all error) {
 		for _, machine := range p.Machines {
@@ -85,6 +90,15 @@ func (r Resource) Delete(ctx context.Context, e customresource.Event) (customres
 	}
 	return result, nil
 }
+
+func (r Resource) pause(ctx context.Context) error {
+	ctx, cancel := part(ctx, 0.1)
+	defer cancel()
+	return r.Pause(ctx)
+}
+
+// line is an error on one line.
+func line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // part is a context that ends when a share of the time that is left is over.
 func part(ctx context.Context, share float64) (context.Context, context.CancelFunc) {

@@ -43,14 +43,17 @@ func TestWhatHangsHoldsUpNothingElse(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		s := &stuck{}
-		r := stackguard.Resource{Stack: s, Name: "task"}
+		r := stackguard.Resource{Stack: s, Name: "task", Pause: func(context.Context) error {
+			s.order = append(s.order, "pause")
+			return errors.New("no table")
+		}}
 		got, err := r.Delete(ctx, event(`{"Tag":"t","Machines":["arn:a","arn:b"]}`))
-		const want = "ended 2 executions, 2 instances, 3 uploads; executions may be left: not allowed; nor this one; not allowed; nor this one; " +
+		const want = "ended 2 executions, 2 instances, 3 uploads; finders may be started meanwhile: no table; executions may be left: not allowed; nor this one; not allowed; nor this one; " +
 			"instances may be left: 2 instances are still going: context deadline exceeded"
 		if err != nil || ctx.Err() != nil || got.ID != "guard-of-task" || got.Note != want {
 			t.Errorf("%+v, %v", got, err)
 		}
-		if strings.Join(s.order, " ") != "arn:a arn:b t=task uploads" {
+		if strings.Join(s.order, " ") != "pause arn:a arn:b t=task uploads" {
 			t.Errorf("the order was %q", s.order)
 		}
 	})

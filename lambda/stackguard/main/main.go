@@ -22,6 +22,7 @@ import (
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/multipart/multipartaws"
 	"github.com/datatransferhub/dth/worker/retry"
+	"github.com/datatransferhub/dth/worker/run/runaws"
 	"github.com/datatransferhub/dth/worker/store/storeaws"
 )
 
@@ -35,7 +36,11 @@ func main() {
 	stack := stackguardaws.Open(own, multipartaws.Open(own, os.Getenv(wiring.EnvRuns), retry.Policy{}), func(ctx context.Context) (giant.Destination, func(), error) {
 		return destination(ctx, own)
 	})
-	r := stackguard.Resource{Stack: stack, Name: os.Getenv(wiring.EnvStack)}
+	runs := runaws.Open(own, os.Getenv(wiring.EnvRuns), retry.Policy{})
+	r := stackguard.Resource{
+		Stack: stack, Name: os.Getenv(wiring.EnvStack),
+		Pause: func(ctx context.Context) error { return runs.SetPaused(ctx, true, time.Now()) },
+	}
 	lambda.Start(customresource.Handler(r, &http.Client{Timeout: 10 * time.Second}, log))
 }
 

@@ -31,12 +31,12 @@ type Stack struct {
 	uploads multipart.Records
 	// destination opens the task's destination; an end that cannot be reached any more is an error.
 	destination func(ctx context.Context) (giant.Destination, func(), error)
-	pause       time.Duration // between two looks at instances that are going
+	Pause       time.Duration // between two looks at instances
 }
 
 // Open returns a stack. It makes no call.
 func Open(cfg aws.Config, uploads multipart.Records, destination func(ctx context.Context) (giant.Destination, func(), error)) *Stack {
-	return &Stack{states: sfn.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), uploads: uploads, destination: destination, pause: 5 * time.Second}
+	return &Stack{states: sfn.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg), uploads: uploads, destination: destination, Pause: 5 * time.Second}
 }
 
 // StopExecutions implements stackguard.Stack. An execution that hands over meanwhile is found by another look.
@@ -71,22 +71,30 @@ func (s *Stack) StopExecutions(ctx context.Context, machine string) (stopped int
 	return stopped, fmt.Errorf("executions of %s begin faster than they are stopped", machine)
 }
 
-// EndInstances implements stackguard.Stack.
-func (s *Stack) EndInstances(ctx context.Context, tag, value string) (ended int, err error) {
-	for first := true; ; first = false {
+// EndInstances implements stackguard.Stack. There are none when two looks in a row found none: one may have been asked for when the
+// first was made.
+func (s *Stack) EndInstances(ctx context.Context, tag, value string) (int, error) {
+	seen := map[string]bool{}
+	for none := 0; ; {
 		ids, err := s.instances(ctx, tag, value)
-		if err != nil || len(ids) == 0 {
-			return ended, err
+		if err != nil {
+			return len(seen), err
 		}
-		if first {
-			ended = len(ids)
+		if none++; len(ids) > 0 {
+			none = 0
+			for _, id := range ids {
+				seen[id] = true
+			}
+			// Those that are going already do not mind.
+			if _, err := s.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
+				return len(seen), fmt.Errorf("ending instances: %w", err)
+			}
 		}
-		// Those that were started meanwhile are ended too; the others do not mind.
-		if _, err := s.ec2.TerminateInstances(ctx, &ec2.TerminateInstancesInput{InstanceIds: ids}); err != nil {
-			return ended, fmt.Errorf("ending instances: %w", err)
+		if none == 2 {
+			return len(seen), nil
 		}
-		if err := retry.Sleep(ctx, s.pause); err != nil {
-			return ended, fmt.Errorf("%d instances are still going: %w", len(ids), err)
+		if err := retry.Sleep(ctx, s.Pause); err != nil {
+			return len(seen), fmt.Errorf("%d instances are still going: %w", len(ids), err)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,7 +102,9 @@ func TestWhatWorksForAStackIsEnded(t *testing.T) {
 		}
 		return &shelf, func() {}, nil
 	})
-	r := stackguard.Resource{Stack: stack, Name: "ours"}
+	stack.Pause = 10 * time.Millisecond
+	pauses := 0
+	r := stackguard.Resource{Stack: stack, Name: "ours", Pause: func(context.Context) error { pauses++; return nil }}
 	properties, err := json.Marshal(map[string]any{"Machines": []string{*machine.StateMachineArn}, "Tag": "DataTransferHubStack"})
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +118,9 @@ func TestWhatWorksForAStackIsEnded(t *testing.T) {
 	first, err := r.Delete(t.Context(), e)
 	if err != nil || !strings.Contains(first.Note, "ended 1 executions, 1 instances; uploads may be left: 1 uploads are open at the destination, which cannot be used: the keys are gone") {
 		t.Errorf("%+v, %v", first, err)
+	}
+	if pauses != 1 {
+		t.Errorf("paused %d times", pauses)
 	}
 	reachable = true
 	second, err := r.Delete(t.Context(), e)
@@ -133,5 +139,33 @@ func TestWhatWorksForAStackIsEnded(t *testing.T) {
 	}
 	if states2[ours] != "terminated" || states2[theirs] != "running" {
 		t.Errorf("instances are %v", states2)
+	}
+}
+
+// A finder that was asked for before the task was paused, and comes only after the first look, is ended, too.
+func TestInstanceThatComesLateIsEnded(t *testing.T) {
+	plain := standinaws.Config(t, moto.URL)
+	instances := ec2.NewFromConfig(plain)
+	late := ""
+	cfg := standinaws.Between(plain, func(r standinaws.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		answer, err := next()
+		if err == nil && late == "" && strings.Contains(string(r.Body), "Action=DescribeInstances") {
+			out, err := instances.RunInstances(t.Context(), &ec2.RunInstancesInput{
+				ImageId: aws.String("ami-12c6146b"), MinCount: aws.Int32(1), MaxCount: aws.Int32(1), TagSpecifications: []ec2types.TagSpecification{{
+					ResourceType: ec2types.ResourceTypeInstance, Tags: []ec2types.Tag{{Key: aws.String("DataTransferHubStack"), Value: aws.String("late")}},
+				}},
+			})
+			if err != nil {
+				t.Error(err)
+				return answer, nil
+			}
+			late = *out.Instances[0].InstanceId
+		}
+		return answer, err
+	})
+	stack := stackguardaws.Open(cfg, nil, nil)
+	stack.Pause = 10 * time.Millisecond
+	if n, err := stack.EndInstances(t.Context(), "DataTransferHubStack", "late"); err != nil || n != 1 || late == "" {
+		t.Errorf("%d were ended, %v", n, err)
 	}
 }
