@@ -54,7 +54,7 @@ func TestImages(t *testing.T) {
 	defer from.Close()
 	defer to.Close()
 	src, dst := strings.TrimPrefix(from.URL, "http://"), strings.TrimPrefix(to.URL, "http://")
-	f := imagetest.Filler{Host: src, Base: 1000, Layer: 100}
+	f, other := imagetest.Filler{Host: src, Base: 1000, Layer: 100}, imagetest.Filler{Host: dst, Base: 1000, Layer: 100}
 	for n, tag := range []string{"1.0", "1.1", "2.0"} {
 		if _, err := f.Write(t.Context(), "team/app", tag, uint64(n)); err != nil {
 			t.Fatal(err)
@@ -76,7 +76,17 @@ func TestImages(t *testing.T) {
 		{[]string{"copy", src, dst + "/copy", "--json"}, 0, []string{`"copied": 1`, `"agree": true`}},
 		{[]string{"copy", src, dst + "/copy", "--json"}, 0, []string{`"copied": 0`, `"agree": true`}},
 		{[]string{"verify", src, dst + "/copy"}, 0, []string{"3 the same, 0 to copy"}},
+		{[]string{"plan", src, dst + "/copy", "--delete-extraneous", "Yes", "--max-delete-share", "30"}, 0, []string{"delete  copy/team/app old", "1 only at the destination"}},
+		{[]string{"verify", src, dst + "/copy", "--delete-extraneous", "Yes"}, 1, []string{"maxDeleteShare"}},
+		{[]string{"copy", src, dst + "/copy", "--delete-extraneous", "Yes", "--json"}, 1, []string{`"tooMany": "deleteExtraneous would delete 1 of`, `"agree": false`}},
+		{[]string{"copy", src, dst + "/copy", "--delete-extraneous", "Yes", "--max-delete-share", "30", "--json"}, 0, []string{`"deleted": 1`, `"agree": true`}},
+		{[]string{"verify", src, dst + "/copy", "--delete-extraneous", "Yes"}, 0, []string{"3 the same, 0 to copy"}},
 	} {
+		if step.args[0] == "plan" && len(step.args) > 3 {
+			if _, err := other.Write(t.Context(), "copy/team/app", "old", 9); err != nil {
+				t.Fatal(err)
+			}
+		}
 		code, out, said := imagesRun(t, step.args...)
 		if code != step.code {
 			t.Errorf("%v: exit code %d, want %d: %s\n%s", step.args, code, step.code, said, out)
@@ -188,11 +198,11 @@ func TestImagesAfterAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := start()
-	other := copying()
+	copying()
 	if now := signIns(); len(now) != 1 || now[0] == left[0] {
 		t.Errorf("while the next copies: %v", now)
 	}
-	if err := errors.Join(next.Process.Signal(syscall.SIGTERM), other.Kill()); err != nil {
+	if err := next.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	_ = next.Wait() // it was told to stop
