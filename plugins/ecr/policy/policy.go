@@ -32,7 +32,7 @@ const (
 	ListedInObject           When = "ListedInObject" // the list is an object that srcImageList names as s3://BUCKET/KEY
 	Scheduled                When = "HasSchedule"
 	FollowsPushes            When = "FollowsPushes"
-	HasImage                 When = "HasCopierImage"
+	HasImage                 When = "HasCopierImage" // that lies in an ECR
 )
 
 // The names in resources that the template computes; all others are its resources and parameters.

@@ -170,6 +170,7 @@ func TestComputedValues(t *testing.T) {
 		{"CopierExecutionRole Image", nil, ""},
 		{"CopierExecutionRole Image", map[string]string{"copierImage": image}, "arn:aws:ecr:eu-west-2:210987654321:repository/tools*"},
 		{"CopierExecutionRole Image", map[string]string{"copierImage": "210987654321.dkr.ecr.cn-north-1.amazonaws.com.cn/copier@sha256:" + strings.Repeat("0", 64)}, "arn:aws:ecr:cn-north-1:210987654321:repository/copier*"},
+		{"CopierExecutionRole Image", map[string]string{"copierImage": "ghcr.io/org/copier:1.0"}, ""}, // anybody may pull it, or nobody
 		{"Configuration Image", map[string]string{"copierImage": image}, image},
 		{"Configuration Image", nil, ""},
 		{"Schedule ScheduleExpression", nil, "rate(1 day)"},

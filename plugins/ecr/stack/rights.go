@@ -43,7 +43,10 @@ func declareConditions(s *kit.Stack) conditions {
 	// With keys the account is not known; then it may be this one.
 	account := kit.Any(kit.Is("destAccountId", ""), kit.Equals(kit.Ref("destAccountId"), kit.Ref("AWS::AccountId")))
 	c.here = s.Condition("CopiesArePushes", kit.All(kit.Equals(kit.Ref("destRegion"), kit.Ref("AWS::Region")), account, c.prefixed.Holds()))
-	s.Condition(string(policy.HasImage), kit.Any(c.given.Holds(), c.released.Holds()))
+	// Of ACCOUNT.dkr.ecr.REGION.SUFFIX/NAME the second field. Images of other registries take no rights.
+	inECR := s.Condition("ImageIsInECR", kit.Equals(kit.Field(".", 1, kit.Sub("${copierImage}.....")), new("dkr")))
+	released := kit.All(kit.Not(c.given.Holds()), c.released.Holds())
+	s.Condition(string(policy.HasImage), kit.Any(kit.All(c.given.Holds(), inECR.Holds()), released))
 	return c
 }
 
