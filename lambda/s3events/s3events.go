@@ -38,9 +38,11 @@ var (
 	// ErrChanged says that what was written cannot be seen: somebody else wrote at the same time, or S3 shows it later.
 	ErrChanged = errors.New("the bucket's notifications are not what was written; somebody else changes them at the same time")
 	// ErrElsewhere says that the bucket is in another region than the queue.
-	ErrElsewhere = errors.New("S3 sends events only to queues in the bucket's own region; " +
-		"deploy the task in that region, or leave srcEvent at No and send the bucket's events to this stack's queue through EventBridge")
+	ErrElsewhere = errors.New("S3 sends events only to queues in the bucket's own region; deploy the task in that region, or " + insteadOfEvents)
 )
+
+// insteadOfEvents is what works without events.
+const insteadOfEvents = "set srcEvent to No and let passes find what changed, as often as ec2CronExpression says, such as rate(10 minutes)"
 
 // Bucket reads and writes a bucket's notifications.
 type Bucket interface {
@@ -72,7 +74,7 @@ func (r Resource) Create(ctx context.Context, e customresource.Event) (customres
 		if o.overlaps(entry) {
 			return customresource.Result{}, fmt.Errorf(
 				"bucket %s sends %s of keys that begin with %q to %s already (notification %q), and S3 allows no second one of the same events; "+
-					"let both go through EventBridge, or give this task another srcPrefix", bucket, strings.Join(o.Events, ", "), o.Prefix, o.To, o.ID)
+					"give this task another srcPrefix, remove that notification if nobody needs it, or %s", bucket, strings.Join(o.Events, ", "), o.Prefix, o.To, o.ID, insteadOfEvents)
 		}
 	}
 	err = r.again(ctx, func() error { return r.Bucket.Put(ctx, bucket, entry) })

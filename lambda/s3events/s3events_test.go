@@ -91,3 +91,22 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// taken is a bucket whose events go elsewhere already.
+type taken struct{ bucket }
+
+func (taken) Others(context.Context, string, string) ([]s3events.Other, error) {
+	return []s3events.Other{{ID: "theirs", To: "arn:aws:lambda:f", Events: []string{"s3:ObjectCreated:Put"}}}, nil
+}
+
+// Who is refused hears of a way that works: the queue takes no events of EventBridge, and with srcEvent at No nobody follows any.
+func TestRefusalsNameAWay(t *testing.T) {
+	_, overlaps := s3events.Resource{Bucket: &taken{}}.Create(t.Context(), customresource.Event{
+		ResourceProperties: json.RawMessage(`{"Bucket":"b","QueueArn":"arn:q","Events":"Create","NotificationId":"x"}`),
+	})
+	for _, err := range []error{overlaps, s3events.ErrElsewhere} {
+		if err == nil || strings.Contains(err.Error(), "EventBridge") || !strings.Contains(err.Error(), "set srcEvent to No and let passes find what changed") {
+			t.Errorf("refused with %v", err)
+		}
+	}
+}
