@@ -51,14 +51,17 @@ func Judged(namespace, name, statistic, dimension string, value *string) any {
 	return m
 }
 
-// Tell sends a sentence to the topic for each event of a pattern.
-func (s *Stack) Tell(id string, topic *string, description string, pattern map[string]any, paths map[string]string, sentence string) {
-	inputs := map[string]*string{"account": new("$.account"), "region": new("$.region")}
+// Tell sends a sentence to the topic for each event of a pattern. Values that it takes from the event by paths must be names: quotes
+// and new lines stay as they are, and would break it. What the event says in words of its own, at the path reason, is put beside it.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html#eb-transform-input-issues
+func (s *Stack) Tell(id string, topic *string, description string, pattern map[string]any, paths map[string]string, sentence, reason string) awsevents.CfnRule {
+	inputs := map[string]*string{"account": new("$.account"), "region": new("$.region"), "reason": &reason}
 	for name, path := range paths {
 		inputs[name] = &path
 	}
-	text := `"` + "Data Transfer Hub, task ${AWS::StackName}, account <account>, region <region>: " + sentence + `"`
-	awsevents.NewCfnRule(s.Scope, &id, &awsevents.CfnRuleProps{
+	// Without quotes around it, a text from the event is a JSON string of its own.
+	text := `{"message": "Data Transfer Hub, task ${AWS::StackName}, account <account>, region <region>: ` + sentence + `", "reason": <reason>}`
+	return awsevents.NewCfnRule(s.Scope, &id, &awsevents.CfnRuleProps{
 		Description: &description, EventPattern: pattern,
 		Targets: &[]any{&awsevents.CfnRule_TargetProperty{
 			Id: new("AlarmTopic"), Arn: topic,

@@ -1,6 +1,8 @@
 package stack
 
 import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+
 	"github.com/datatransferhub/dth/infra/kit"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
@@ -9,7 +11,7 @@ import (
 const oldest = retention / 2
 
 // watch raises an alarm for what a person must look at.
-func watch(s *kit.Stack, topic *string, q queues, machines map[string]*string) {
+func watch(s *kit.Stack, topic *string, q queues, machines map[string]*string, guard awscdk.CfnResource) {
 	actions := []*string{topic}
 	s.Alarm("DeadLettersAlarm", kit.Alarm{
 		Description: "Messages failed five times and lie in the dead-letter queue. The next pass puts them on record as failed objects.",
@@ -31,27 +33,28 @@ func watch(s *kit.Stack, topic *string, q queues, machines map[string]*string) {
 		Metrics:     []any{kit.Judged(namespace, "EndpointDown", "Maximum", stackDimension, kit.Ref("AWS::StackName"))},
 		Threshold:   1, Minutes: 3, Actions: actions,
 	})
+	var arns []any
 	for _, id := range []string{"Controller", "Monitor"} {
-		dimension := func(name string) any {
-			return kit.Metric(lower(name), "AWS/States", name, "Sum", "StateMachineArn", machines[id])
-		}
+		// Judged by itself: FILL makes nothing of a metric that no execution ever put there, and neither would a sum with it.
 		s.Alarm(id+"Alarm", kit.Alarm{
-			Description: "An execution of the state machine failed, ran out of time or was stopped.",
-			Metrics: []any{
-				dimension("ExecutionsFailed"), dimension("ExecutionsTimedOut"),
-				kit.MetricExpression("failures", "FILL(executionsFailed, 0) + FILL(executionsTimedOut, 0)"),
-			},
-			Threshold: 1, Minutes: 1, Actions: actions,
+			Description: "An execution of the state machine failed.",
+			Metrics:     []any{kit.Judged("AWS/States", "ExecutionsFailed", "Sum", "StateMachineArn", machines[id])},
+			Threshold:   1, Minutes: 1, Actions: actions,
 		})
+		arns = append(arns, machines[id])
 	}
+	stopped := s.Tell("StoppedRule", topic, "An execution was stopped or ran out of time", map[string]any{
+		"source": []any{"aws.states"}, "detail-type": []any{"Step Functions Execution Status Change"},
+		"detail": map[string]any{"stateMachineArn": arns, "status": []any{"ABORTED", "TIMED_OUT"}},
+	}, map[string]string{"execution": "$.detail.name"}, "Execution <execution> of a state machine did not end by itself. The next pass starts another.", "$.detail.status")
+	// At the stack's end the guard stops executions, and nobody needs to hear of it.
+	kit.Depend(stopped, guard)
 	s.Tell("RunFailedRule", topic, "A run failed", map[string]any{
 		"source": []any{wiring.EventSource}, "detail-type": []any{wiring.RunClosed},
 		"detail": map[string]any{"stackName": []any{kit.Ref("AWS::StackName")}, "state": []any{"FAILED"}},
-	}, map[string]string{"run": "$.detail.run", "error": "$.detail.error"}, "Run <run> failed: <error>")
+	}, map[string]string{"run": "$.detail.run"}, "Run <run> failed.", "$.detail.error")
 	s.Tell("WorkerFailedRule", topic, "A worker could not be started", map[string]any{
 		"source": []any{"aws.autoscaling"}, "detail-type": []any{"EC2 Instance Launch Unsuccessful"},
 		"detail": map[string]any{"AutoScalingGroupName": []any{kit.Sub(workersName)}},
-	}, map[string]string{"cause": "$.detail.StatusMessage", "instance": "$.detail.EC2InstanceId"}, "Worker <instance> was not started: <cause>")
+	}, map[string]string{"instance": "$.detail.EC2InstanceId"}, "Worker <instance> was not started.", "$.detail.StatusMessage")
 }
-
-func lower(name string) string { return string(name[0]-'A'+'a') + name[1:] }

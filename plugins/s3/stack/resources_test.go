@@ -287,12 +287,44 @@ func TestAlarmsTellPeople(t *testing.T) {
 			t.Errorf("%s leads to %v", id, got)
 		}
 	}
-	for _, id := range []string{"RunFailedRule", "WorkerFailedRule"} {
+	for _, id := range []string{"RunFailedRule", "WorkerFailedRule", "StoppedRule"} {
 		target := tmpl.Properties(id)["Targets"].([]any)[0].(object)
+		checkSentence(t, id, target["InputTransformer"].(object))
 		if got := names(target["Arn"]); !slices.Equal(got, []string{"AlarmTopic"}) {
 			t.Errorf("%s leads to %v", id, got)
 		}
 	}
+	// A metric that nobody ever put has no zero that FILL could make of it, so what judges failures is one metric alone.
+	for _, id := range []string{"ControllerAlarm", "MonitorAlarm"} {
+		if text := compact(tmpl.Properties(id)["Metrics"]); !strings.Contains(text, `"MetricName":"ExecutionsFailed"`) || strings.Contains(text, "Expression") {
+			t.Errorf("%s: %s", id, text)
+		}
+	}
+	if text := compact(tmpl.Properties("StoppedRule")["EventPattern"]); !strings.Contains(text, `"stateMachineArn":[{"Ref":"Controller"},{"Ref":"Monitor"}],"status":["ABORTED","TIMED_OUT"]`) {
+		t.Errorf("executions that are stopped: %s", text)
+	}
+	if !tmpl.Needs("StoppedRule")["Guard"] {
+		t.Error("the end of a stack, which stops executions, is told as something wrong")
+	}
 	kittest.Publishers(t, tmpl.Properties("AlarmKey")["KeyPolicy"], "kms:Decrypt", "kms:GenerateDataKey")
 	kittest.Publishers(t, tmpl.Properties("AlarmTopicPolicy")["PolicyDocument"], "sns:Publish")
+}
+
+// checkSentence puts into a mail what EventBridge would, as it is, and expects JSON in which the cause is whole.
+func checkSentence(t *testing.T, id string, transformer object) {
+	t.Helper()
+	const cause = "source: \"access\" denied\nsee C:\\keys"
+	text := transformer["InputTemplate"].(object)["Fn::Sub"].(string)
+	for name := range transformer["InputPathsMap"].(object) {
+		value := "i-1"
+		if name == "reason" {
+			raw, _ := json.Marshal(cause)
+			value = string(raw)
+		}
+		text = strings.ReplaceAll(text, "<"+name+">", value)
+	}
+	var mail struct{ Message, Reason string }
+	if err := json.Unmarshal([]byte(text), &mail); err != nil || mail.Reason != cause || !strings.Contains(mail.Message, "i-1") || strings.Contains(text, "<") {
+		t.Errorf("%s sends %s, %v", id, text, err)
+	}
 }

@@ -94,7 +94,7 @@ func (b *builder) build(parameters map[string]any) {
 	newFirstPass(b.s, launch, handle, guard, workers)
 	newEvents(b.s, b.c, b.function(wiring.S3Events), b.queues, b.queues.access, guard)
 	topic := b.s.AlarmTopic("alarmEmail")
-	watch(b.s, topic.Ref(), b.queues, map[string]*string{"Controller": controller.Ref(), "Monitor": monitor.Ref()})
+	watch(b.s, topic.Ref(), b.queues, map[string]*string{"Controller": controller.Ref(), "Monitor": monitor.Ref()}, guard)
 	dashboard := newDashboard(b.s, b.queues, workers.Ref())
 	b.outputs(topic.Ref(), controller.Ref(), monitor.Ref(), workers.Ref(), dashboard.Ref(), control.Function.Ref())
 }
