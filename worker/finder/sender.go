@@ -34,6 +34,18 @@ type Sender struct {
 	ctx     context.Context //nolint:containedctx // of the pass, from Begin to Flush
 	waiting []string        // bodies that do not make a send yet
 	err     error           // of the first send that failed
+	bound   bound
+}
+
+// bound is how much a sender may take. It is guarded by the sender's lock.
+type bound struct {
+	full    func() // nil: there is no bound
+	step    int64  // full is told when less than three quarters of it are left
+	allowed int64  // in all
+	taken   int64  // in all
+	waiting int
+	told    bool          // since the last Allow
+	more    chan struct{} // closed when more is allowed, or sending has failed
 }
 
 // sendSize is how many messages one send takes.
@@ -79,8 +91,71 @@ func (s *Sender) copyMessage(v *diff.Decision) (string, error) {
 	return m.Encode()
 }
 
+// Bound implements Bounded.
+func (s *Sender) Bound(allowed int64, full func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound.full, s.bound.step, s.bound.allowed, s.bound.more = full, allowed, allowed, make(chan struct{})
+}
+
+// Allow implements Bounded.
+func (s *Sender) Allow(total int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &s.bound
+	if total > b.allowed {
+		b.allowed, b.told = total, false
+		b.wake()
+	}
+}
+
+func (b *bound) wake() {
+	if b.full != nil {
+		close(b.more)
+		b.more = make(chan struct{})
+	}
+}
+
+// Taken implements Bounded.
+func (s *Sender) Taken() (total int64, waiting bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bound.taken, s.bound.waiting > 0
+}
+
+// admit waits until so many more may be taken.
+func (s *Sender) admit(ctx context.Context, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &s.bound
+	for b.full != nil && s.err == nil && b.taken+int64(n) > b.allowed {
+		more := b.more
+		b.waiting++
+		s.mu.Unlock()
+		b.full()
+		select {
+		case <-more:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+		b.waiting--
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	b.taken += int64(n)
+	if b.full != nil && !b.told && b.allowed-b.taken < b.step*3/4 {
+		b.told = true
+		b.full()
+	}
+	return nil
+}
+
 // put adds bodies to those that wait and sends what makes whole sends.
 func (s *Sender) put(ctx context.Context, bodies []string) error {
+	if err := s.admit(ctx, len(bodies)); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	err := s.err
 	if s.ctx != nil {
@@ -174,8 +249,9 @@ func (s *Sender) start(ctx context.Context, bodies []string, of *batch) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		of.leave()
-		if s.err == nil {
+		if s.err == nil && err != nil {
 			s.err = err
+			s.bound.wake() // whoever waits for room
 		}
 	})
 	return nil
