@@ -19,6 +19,12 @@ import (
 
 // closing closes a run by a proof.
 func (p *program) closing(ctx context.Context, out io.Writer) error {
+	// What ended in the dead-letter queue is on record before the proof asks for reasons, and also where no pass is made.
+	if recorded, unreadable, err := p.deadLetters(ctx); err != nil {
+		p.log.Warn("dead letters are not recorded yet", "error", err)
+	} else if recorded+unreadable > 0 {
+		p.log.Info("dead letters were read", "recorded", recorded, "unreadable", unreadable)
+	}
 	id, err := p.runToClose(ctx)
 	if errors.Is(err, closing.ErrNothingToClose) {
 		return p.print(out, map[string]any{"run": "", "state": "nothing to close"})

@@ -113,3 +113,29 @@ func TestAnEmptyPassThatCannotBeClosed(t *testing.T) {
 		t.Errorf("the run is %+v", r)
 	}
 }
+
+// Where no schedule makes passes, the finder that closes runs reads the dead letters: of events too, whose day has a run then.
+func TestClosingReadsDeadLetters(t *testing.T) {
+	s := newStack(t, few)
+	s.dst.Bucket("watched")
+	s.configure(map[string]string{"srcType": "Amazon_S3", "srcBucket": "watched", "srcEndpoint": "", "srcEvent": "Create", "ec2CronExpression": ""})
+	s.dead.Send(`{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"2026-11-23T10:00:00.000Z","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"watched"},"object":{"key":"deadly","size":1,"eTag":"e","sequencer":"01"}}}]}`)
+	if code, out, errs := s.call("--close", "next"); !strings.Contains(out, `"events-20261123"`) {
+		t.Errorf("exit code %d, %s\n%s", code, out, errs)
+	}
+	rows, err := s.ledger.Get(t.Context(), []string{"deadly"})
+	if s.must(err); rows["deadly"].Status != ledger.Failed || rows["deadly"].RunID != "events-20261123" {
+		t.Errorf("the record is %+v", rows)
+	}
+	if visible, inFlight, _ := s.dead.Depth(); visible+inFlight != 0 {
+		t.Errorf("%d dead letters are left", visible+inFlight)
+	}
+	r, err := s.runs.Get(t.Context(), "events-20261123")
+	if err != nil || r.Trigger != run.TriggerEvent || r.State != run.Done {
+		t.Errorf("the run of the day is %+v, %v", r, err)
+	}
+	counters, err := s.runs.Counters(t.Context(), r.ID)
+	if s.must(err); run.Total(counters).Outcomes["FAILED"].Objects != 1 {
+		t.Errorf("its counters are %+v", counters)
+	}
+}

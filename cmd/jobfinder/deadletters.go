@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/datatransferhub/dth/worker/consume"
-	"github.com/datatransferhub/dth/worker/finder"
-	"github.com/datatransferhub/dth/worker/job"
+	"github.com/datatransferhub/dth/worker/giant"
+	"github.com/datatransferhub/dth/worker/pass"
 	"github.com/datatransferhub/dth/worker/queue/queueaws"
 )
 
@@ -28,18 +26,12 @@ func (p *program) deadLetters(ctx context.Context) (recorded, unreadable int64, 
 	if p.dead == nil {
 		return 0, 0, nil
 	}
-	j := p.cfg.Job
-	events := &consume.Events{Job: j}
-	if events.Filter, err = job.NewFilter(j.Selection); err != nil {
-		return 0, 0, err
-	}
-	if events.Prefixes, err = finder.Prefixes(ctx, j, p.lists); err != nil {
-		return 0, 0, err
-	}
-	reader := consume.DeadLetters{
-		Queue: p.dead, Ledger: p.ledger, Runs: p.runs, Uploads: p.uploads, Events: events, Log: p.log,
-		// Another name at every start, because the sequence numbers of its records begin anew.
-		Worker: fmt.Sprintf("finder-%s-%s", p.holder, time.Now().UTC().Format("20060102T150405.000Z")),
-	}
-	return reader.Read(ctx)
+	return pass.DeadLetters{
+		Job: p.cfg.Job, PrefixFile: p.lists, Queue: p.dead, Ledger: p.ledger, Runs: p.runs, Uploads: p.uploads, Holder: p.holder, Log: p.log,
+	}.Read(ctx)
+}
+
+// sweep aborts uploads that workers created and died before recording.
+func (p *program) sweep(ctx context.Context) (int, error) {
+	return giant.Sweep(ctx, p.uploads, p.destination, time.Now().Add(-giant.SweepAfter))
 }

@@ -312,7 +312,7 @@ func (p *program) pass(ctx context.Context, out io.Writer) error {
 	}
 	r, err := pass.Run(ctx, pass.Config{
 		Job: p.cfg.Job, Source: show.Listing(p.source), Destination: show.Listing(p.destination), PrefixFile: p.lists,
-		Queue: show.Queueing(queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters,
+		Queue: show.Queueing(queue), Ledger: p.ledger, Runs: p.runs, Progress: pass.UploadProgress(p.uploads), Check: p.preflight, DeadLetters: p.deadLetters, Sweep: p.sweep,
 		RunID: p.runID, Trigger: p.trigger(), Version: version, Holder: p.holder, Force: p.force, Checkpoint: p.checkpoint, Log: p.log,
 		OnProgress: show.Progress,
 	})

@@ -375,3 +375,31 @@ func TestEvents(t *testing.T) {
 		return rows["a"].Status == ledger.Deleted
 	})
 }
+
+// Events that end in the dead-letter queue are put on record, also of a task that makes no pass any more, and do not stay for ever.
+func TestDeadLettersOfEvents(t *testing.T) {
+	d := newDesk(t)
+	one := d.task("one", "    srcEvent: Create", "  schedule: once", "  events: {file: "+filepath.Join(t.TempDir(), "events")+"}")
+	stop := d.start(d.hub(), nil, d.tasks(one)...)
+	d.until("the only run is closed", func() bool { return d.runs("one") == 1 })
+	stop()
+	q, err := queuesqlite.Open(t.Context(), d.db, "one")
+	d.must(err)
+	defer q.Close()
+	d.must(q.DeadLetters().Send(t.Context(), []string{
+		`{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"2026-11-23T10:00:00.000Z","eventName":"ObjectCreated:Put","s3":{"bucket":{"name":"one-src"},"object":{"key":"deadly","size":1,"eTag":"e","sequencer":"01"}}}]}`,
+	}))
+	d.start(d.hub(), nil, d.tasks(one)...)
+	l, err := ledgersqlite.Open(t.Context(), d.db, "one")
+	d.must(err)
+	d.until("the event is on record", func() bool {
+		rows, err := l.Get(t.Context(), []string{"deadly"})
+		d.must(err)
+		return rows["deadly"].Status == ledger.Failed
+	})
+	d.until("the dead letter is gone", func() bool {
+		depth, err := q.DeadLetters().Depth(t.Context())
+		d.must(err)
+		return depth.Visible+depth.InFlight+depth.Delayed == 0
+	})
+}

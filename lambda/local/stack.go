@@ -78,7 +78,8 @@ type Stack struct {
 	Requests Requests
 
 	voice
-	worker *fleet.Worker
+	worker      *fleet.Worker
+	lettersRead time.Time // of the loop that makes passes
 }
 
 // voice tells how a task is doing.
@@ -199,6 +200,7 @@ func (s *Stack) schedule(ctx context.Context) error {
 	wanted := s.Once && !s.Task.Paused // one pass whatever the schedule says
 	made := ""
 	for ctx.Err() == nil {
+		s.letters(ctx)
 		closed, idle, err := s.close(ctx)
 		if err == nil && closed != "" && closed == made {
 			return nil
@@ -319,15 +321,11 @@ func (s *Stack) due(ctx context.Context, idle bool) (due bool, next time.Time, e
 }
 
 func (t *Task) due(ctx context.Context, runs run.Store, idle bool, now time.Time, beat time.Duration) (due bool, next time.Time, err error) {
-	latest, err := runs.Latest(ctx, 20)
+	r, err := newestPass(ctx, runs)
 	if err != nil {
 		return false, next, err
 	}
-	for i := range latest {
-		r := &latest[i]
-		if !r.IsPass() {
-			continue
-		}
+	if r != nil {
 		if r.State == run.Finding {
 			return true, next, nil
 		}
@@ -346,16 +344,29 @@ func (t *Task) due(ctx context.Context, runs run.Store, idle bool, now time.Time
 	return true, now, nil
 }
 
+// newestPass returns the newest pass, skipped ones among them, however many runs of events and retries came since; nil when there
+// is none.
+func newestPass(ctx context.Context, runs run.Store) (*run.Run, error) {
+	const page = 20
+	found, err := runs.Latest(ctx, page)
+	for err == nil && len(found) > 0 {
+		for i := range found {
+			if found[i].IsPass() {
+				return &found[i], nil
+			}
+		}
+		last := found[len(found)-1]
+		found, err = runs.Before(ctx, last.Started, last.ID, 10*page)
+	}
+	return nil, err
+}
+
 // pass makes one pass. One that comes while the run before still copies is recorded as skipped.
 func (s *Stack) pass(ctx context.Context, trigger, id string) (run.Run, error) {
 	s.say(func(st *Status) { *st = Status{State: Listing} })
-	reader := consume.DeadLetters{
-		Queue: s.DeadLetters, Ledger: s.Ledger, Runs: s.Runs, Uploads: s.Uploads, Log: s.Log, Quiet: 200 * time.Millisecond,
-		Worker: fmt.Sprintf("finder-%s-%d", s.Task.Name, time.Now().UnixNano()),
-	}
 	r, err := pass.Run(ctx, pass.Config{
 		Job: s.Task.Job, Source: s.Source, Destination: s.Destination, PrefixFile: s.PrefixFile, Queue: s.Queue, Ledger: s.Ledger, Runs: s.Runs,
-		Progress: pass.UploadProgress(s.Uploads), DeadLetters: reader.Read, Trigger: trigger, RunID: id, Version: s.Version, Holder: "this machine", Sends: 4,
+		Progress: pass.UploadProgress(s.Uploads), DeadLetters: s.buried, Trigger: trigger, RunID: id, Version: s.Version, Holder: "this machine", Sends: 4,
 		Room: s.room, Log: s.Log,
 	})
 	if err != nil {
@@ -368,6 +379,36 @@ func (s *Stack) pass(ctx context.Context, trigger, id string) (run.Run, error) {
 		}
 	})
 	return r, nil
+}
+
+// buried puts on record what lies in the dead-letter queue.
+func (s *Stack) buried(ctx context.Context) (recorded, unreadable int64, err error) {
+	s.lettersRead = time.Now()
+	list := s.PrefixFile
+	if list == nil {
+		list = s.Source
+	}
+	return pass.DeadLetters{
+		Job: s.Task.Job, PrefixFile: list, Queue: s.DeadLetters, Ledger: s.Ledger, Runs: s.Runs, Uploads: s.Uploads, Holder: s.Task.Name, Log: s.Log,
+		Quiet: 200 * time.Millisecond,
+	}.Read(ctx)
+}
+
+// lettersEvery is how often dead letters are looked for between passes: of a task that follows events there may be none for ever.
+const lettersEvery = 10 * time.Minute
+
+// letters looks for dead letters now and then.
+func (s *Stack) letters(ctx context.Context) {
+	if s.Task.Paused || time.Since(s.lettersRead) < lettersEvery {
+		return
+	}
+	recorded, unreadable, err := s.buried(ctx)
+	if err != nil && ctx.Err() == nil {
+		s.Log.Warn("dead letters are not recorded yet", "error", err)
+	}
+	if recorded+unreadable > 0 {
+		s.Log.Info("dead letters were read", "recorded", recorded, "unreadable", unreadable)
+	}
 }
 
 // room waits while the queue is fuller than this machine should keep.

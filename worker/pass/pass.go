@@ -38,6 +38,9 @@ type Config struct {
 	// DeadLetters turns what lies in the dead-letter queue into records, and returns of how many messages it could
 	// and could not. It is called before anything is listed; nil: nobody looks.
 	DeadLetters func(ctx context.Context) (recorded, unreadable int64, err error)
+	// Sweep aborts uploads that somebody created for this task and died before recording, and returns how many. It is called
+	// before anything is listed, because a fleet of no worker sweeps nothing; nil: nobody does.
+	Sweep func(ctx context.Context) (int, error)
 
 	// RunID is the id of a new run. Empty: an unfinished pass is continued, or a new run is given an id. An unfinished
 	// pass of another id is given up for the one that is named.
@@ -154,6 +157,7 @@ func (p *pass) make(ctx context.Context) (run.Run, error) {
 	err := p.check(leased)
 	if err == nil {
 		p.deadLetters(leased)
+		p.sweep(leased)
 		err = p.queueDifferences(leased)
 	}
 	lost := stop()
@@ -202,5 +206,19 @@ func (p *pass) deadLetters(ctx context.Context) {
 	p.run.Unreadable += unreadable
 	if err != nil {
 		p.Log.Warn("dead letters are not recorded yet", "run", p.run.ID, "error", err)
+	}
+}
+
+// sweep has lost uploads aborted. That it does not work is no reason not to copy: workers and the next pass try again.
+func (p *pass) sweep(ctx context.Context) {
+	if p.Sweep == nil {
+		return
+	}
+	n, err := p.Sweep(ctx)
+	if err != nil {
+		p.Log.Warn("looking for lost uploads failed", "run", p.run.ID, "error", err)
+	}
+	if n > 0 {
+		p.Log.Info("lost uploads were aborted", "run", p.run.ID, "uploads", n)
 	}
 }

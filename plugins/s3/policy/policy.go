@@ -96,6 +96,10 @@ func Finder() []Statement {
 				Sid: "ReadDestinationObjects", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"},
 				Actions: storeaws.ComparerRights().Objects,
 			},
+			{ // uploads that workers have lost, when there is no worker to do so
+				Sid: "AbortLostUploads", When: DestinationByOwnRole, Resources: []string{s3Arn + "${destBucket}/${" + DestinationKeys + "}"},
+				Actions: []string{"s3:AbortMultipartUpload"},
+			},
 			{
 				Sid: "FailedPasses", Actions: []string{"cloudwatch:PutMetricData"}, Resources: []string{"*"}, // it takes no resource
 				Conditions: map[string]map[string][]string{"StringEquals": {"cloudwatch:namespace": {metrics.Namespace}}},
