@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/datatransferhub/dth/cmd/internal/older"
+	"github.com/datatransferhub/dth/plugins/ecr"
+	images "github.com/datatransferhub/dth/plugins/ecr/grant"
 	"github.com/datatransferhub/dth/plugins/s3"
 	"github.com/datatransferhub/dth/plugins/s3/grant"
 	"github.com/datatransferhub/dth/worker/job"
@@ -19,6 +21,7 @@ import (
 type policyFlags struct {
 	transfer transferFlags
 	params   string
+	plugin   string
 	task     grant.Task
 	srcEvent string
 }
@@ -31,12 +34,14 @@ func newPolicy() *cobra.Command {
 		Long: `Policy prints IAM policies for both ends, with no more than this transfer needs: for the identity that works there, for a
 bucket or KMS key of another account, for a role that is assumed, and in words for stores of other vendors. Nothing is sent
 anywhere. Two addresses with flags mean dth copy and have its defaults; --params FILE is a task's parameter file and has the
-template's. Accounts are those that own the buckets; without them, both ends belong to the task's.`,
+template's; with --type ECR it is the file of a task that copies images. Accounts are those that own the buckets; without them, both
+ends belong to the task's.`,
 		Example: `  dth policy s3://photos/2024 s3://archive --account 111122223333 --src-account-id 444455556666
-  dth policy --params task.json --account 111122223333 --region cn-north-1 --stack-name photos --json`,
+  dth policy --params task.json --account 111122223333 --region cn-north-1 --stack-name photos --json
+  dth policy --type ECR --params images.json --account 111122223333 --region eu-west-1`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			grants, err := f.grants(args)
+			grants, err := f.printed(args)
 			if err != nil {
 				return usageError(err)
 			}
@@ -46,6 +51,7 @@ template's. Accounts are those that own the buckets; without them, both ends bel
 	fs := cmd.Flags()
 	f.transfer.registerParameters(fs)
 	fs.StringVar(&f.params, "params", "", "parameter file of a task, instead of two addresses and flags; - is standard input")
+	fs.StringVar(&f.plugin, "type", "S3", "kind of the task of --params: S3 or ECR")
 	fs.StringVar(&f.srcEvent, "src-event", "", "events that are followed: No, Create or CreateAndDelete")
 	fs.StringVar(&f.task.Account, "account", "", "account that the transfer runs in, 12 digits")
 	fs.StringVar(&f.task.Region, "region", "", "region that the transfer runs in; empty is the destination's, or us-east-1")
@@ -55,6 +61,71 @@ template's. Accounts are those that own the buckets; without them, both ends bel
 	fs.StringSliceVar(&f.task.DestinationKeys, "dest-kms-key", nil, "ARNs of KMS keys that the destination bucket encrypts with")
 	fs.BoolVar(&f.transfer.json, "json", false, "print one JSON array")
 	return cmd
+}
+
+// printed is a grant as it is printed, of whichever plugin.
+type printed struct {
+	End    string `json:"end"`
+	Kind   string `json:"kind"`
+	To     string `json:"attachTo"`
+	Policy any    `json:"policy,omitempty"`
+	Text   string `json:"text,omitempty"`
+}
+
+// printed returns what both ends of the transfer have to grant.
+func (f *policyFlags) printed(args []string) ([]printed, error) {
+	switch {
+	case f.plugin == "ECR" && f.params != "" && len(args) == 0:
+		return f.images()
+	case f.plugin == "ECR":
+		return nil, errors.New("--type ECR goes with --params FILE alone")
+	case f.plugin != "S3":
+		return nil, fmt.Errorf("--type: %q: allowed are S3 and ECR", f.plugin)
+	}
+	grants, err := f.grants(args)
+	all := make([]printed, len(grants))
+	for i, g := range grants {
+		all[i] = printed{g.End, string(g.Kind), g.To, nil, g.Text}
+		if g.Policy != nil {
+			all[i].Policy = g.Policy
+		}
+	}
+	return all, err
+}
+
+// images returns the grants of a task that copies images. What is of its stack alone does not matter here, and may be missing.
+func (f *policyFlags) images() ([]printed, error) {
+	content, err := readInput(f.params, os.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	params, err := older.Decode(content)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.params, err)
+	}
+	whole := ecr.Contract()
+	ends := whole.Subset([]string{ecr.GroupSource, ecr.GroupDestination, ecr.GroupWhat}, nil)
+	given := map[string]string{}
+	for name, value := range params.Values {
+		if _, of := ends.Find(name); of {
+			given[name] = value
+		} else if _, known := whole.Find(name); !known {
+			given[name] = value // is refused with a hint
+		}
+	}
+	v, err := ends.Validate(given)
+	if err != nil {
+		return nil, fmt.Errorf("%s:\n%w", f.params, err)
+	}
+	grants, err := images.For(images.Task{Values: v, Account: f.task.Account, Region: f.task.Region})
+	all := make([]printed, len(grants))
+	for i, g := range grants {
+		all[i] = printed{g.End, string(g.Kind), g.To, nil, g.Text}
+		if g.Policy != nil {
+			all[i].Policy = g.Policy
+		}
+	}
+	return all, err
 }
 
 func (f *policyFlags) grants(args []string) ([]grant.Grant, error) {
@@ -106,7 +177,7 @@ func taskJob(file string) (*job.Job, error) {
 	return s3.FromValues(v), nil
 }
 
-func printGrants(w io.Writer, grants []grant.Grant, asJSON bool) error {
+func printGrants(w io.Writer, grants []printed, asJSON bool) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	if asJSON {

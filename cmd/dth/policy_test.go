@@ -112,3 +112,23 @@ func TestPolicyRefuses(t *testing.T) {
 		}
 	}
 }
+
+// A task of images has policies, too: of its ends, whatever its file says of the stack.
+func TestPolicyOfImages(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "images.json")
+	content := `{"srcAccountId": "444455556666", "srcList": "SELECTED", "srcImageList": "team/app:1", "destRegion": "eu-west-1", "ecsClusterName": "c"}`
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := runDTH(t, "policy", "--type", "ECR", "--params", file, "--account", "111122223333", "--region", "eu-west-1")
+	for _, want := range []string{"# source: repository policy, for each repository of account 444455556666", `"AWS": "arn:aws:iam::111122223333:root"`, `"ecr:BatchGetImage"`, "# destination: in words"} {
+		if r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("exit code %d, %s%s does not say %s", r.code, r.stdout, r.stderr, want)
+		}
+	}
+	for _, args := range [][]string{{"--type", "ECR"}, {"--type", "GCR", "--params", file}, {"--type", "ECR", "--params", file, "a", "b"}, {"--params", file}} {
+		if r := runDTH(t, append([]string{"policy"}, args...)...); r.code != 2 {
+			t.Errorf("%q: exit code %d, %s", args, r.code, r.stderr)
+		}
+	}
+}
