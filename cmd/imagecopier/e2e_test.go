@@ -225,6 +225,39 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// What a batch says is deleted at the destination, after its images were copied, and only what the source still does not have.
+func TestBatchDeletes(t *testing.T) {
+	s := newStack(t)
+	s.from.Add("team/app")
+	s.to.Add("copy/team/app")
+	_, err := s.fill.Write(t.Context(), "team/app", "1.0", 1)
+	must(t, err)
+	there := imagetest.Filler{Host: s.to.Host, Base: 1000, Layer: 100, Options: []remote.Option{remote.WithAuth(&authn.Basic{Username: "AWS", Password: s.to.Password})}}
+	b := s.put("1.0")
+	for n, tag := range []string{"old", "back"} {
+		digest, err := there.Write(t.Context(), "copy/team/app", tag, uint64(50+n))
+		must(t, err)
+		b.Delete = append(b.Delete, image.Extra{Tag: tag, Digest: digest})
+	}
+	_, err = s.fill.Write(t.Context(), "team/app", "back", 51)
+	must(t, err)
+	text, err := image.MarshalBatch(b)
+	must(t, err)
+	_, err = s.s3().PutObject(t.Context(), &s3.PutObjectInput{Bucket: &s.name, Key: aws.String("runs/r1/batch-000000.json"), Body: bytes.NewReader(text)})
+	must(t, err)
+	for range 2 { // a task that is tried again finds it deleted
+		if code, said := s.run(); code != 0 {
+			t.Fatalf("exit code %d\n%s", code, said)
+		}
+		if r := s.record("old"); r.Status != record.Deleted || r.DestinationDigest != b.Delete[0].Digest || s.record("back").Status != "" || s.record("1.0").Status != record.Done {
+			t.Errorf("%+v %+v", r, s.record("back"))
+		}
+	}
+	if n := s.to.Calls()["BatchDeleteImage"]; n != 1 || s.at("back") != b.Delete[1].Digest {
+		t.Errorf("%d deletions", n)
+	}
+}
+
 // A password is shown to the one registry that images come from, or that its secret names, and to no other.
 func TestSecretIsForOneRegistry(t *testing.T) {
 	s := newStack(t)

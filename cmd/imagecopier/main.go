@@ -31,7 +31,8 @@ var version = "dev"
 
 const usage = `usage: imagecopier [--version]
 
-Copies the images of one batch with skopeo, proves each by its digest, and records what became of it. What to do is in the
+Copies the images of one batch with skopeo, proves each by its digest, deletes what the batch says that the source does not have, and
+records what became of each. What to do is in the
 environment, since a task of Amazon ECS is told so:
 
   ` + wiring.EnvConfig + `     the configuration document: ssm:NAME, s3://BUCKET/KEY or a file
@@ -128,9 +129,9 @@ func work(ctx context.Context, e environment, c *ecr.Config, own aws.Config, bat
 		Source: ends.Source, Destination: ends.Destination, Open: ends.Other, Tool: tool, Records: recordaws.Open(own, c.RecordTable),
 		Referrers: c.Values.Is("includeReferrers"), Settings: c.Values["destRepositorySettings"] == "copy", RunID: e.run, Execution: e.execution, Log: log,
 	}
-	log.Info("batch begins", "version", version, "skopeo", tool.Version(), "image", batch.Name, "target", batch.Target, "images", len(batch.Images), "triedBefore", e.attempt)
+	log.Info("batch begins", "version", version, "skopeo", tool.Version(), "image", batch.Name, "target", batch.Target, "images", len(batch.Images), "delete", len(batch.Delete), "triedBefore", e.attempt)
 	s, err := one.Batch(ctx, batch)
-	log.Info("batch ends", "copied", s.Copied, "unchanged", s.Unchanged, "failed", s.Failed, "bytes", s.Bytes, "error", err)
+	log.Info("batch ends", "copied", s.Copied, "unchanged", s.Unchanged, "deleted", s.Deleted, "failed", s.Failed, "bytes", s.Bytes, "error", err)
 	if err == nil && s.Failed > 0 {
 		err = errFailed
 	}
