@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -14,7 +13,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,23 +27,28 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/datatransferhub/dth/worker/image/imagetest"
 )
 
-// password is of the bench's own registry, which lives as long as the bench.
-const password = "of the bench"
+// password is of the bench's own registries, which live as long as the bench; hashed is how Debian's keeps it.
+const (
+	password = "of the bench"
+	hashed   = "bench:$2a$04$DxeaTBwP9gzALjfzJKU.k.NfiJnZmBhmxNs0fbWOKczBy0NrSCbN."
+)
 
-// images measures copies of images between two registries: the CNCF's distribution, with sign-in and TLS, and Debian's docker-registry.
+// images measures copies of images between two registries of different make, both with sign-in and TLS: version 3 of the CNCF's
+// distribution, and Debian's docker-registry.
 type images struct {
 	bin, scratch       string
 	repositories, tags int
 	source             string   // host:port
 	proxy, other       *counter // of two destinations: what one program has brought is no help to the other
-	cert               string   // file in PEM
-	transport          http.RoundTripper
+	cert, key          string   // files in PEM
+	starts             string   // file with a line for each start of skopeo
+	transport          *http.Transport
+	rows               []measured
 	want               map[string]string // digest by repository and reference
 	list               strings.Builder
 }
@@ -58,11 +61,12 @@ type counter struct {
 	written int            // manifests
 }
 
-func newCounter(host string) *counter {
+// newCounter stands in front of a registry with its certificate, and trusts it.
+func newCounter(host string, transport http.RoundTripper, pair tls.Certificate) *counter {
 	c := &counter{layers: map[string]int{}}
-	target := &url.URL{Scheme: "http", Host: host}
-	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
-	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	target := &url.URL{Scheme: "https", Host: host}
+	proxy := &httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target); r.Out.Host = r.In.Host }}
+	c.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		repository, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/blobs/")
 		c.mu.Lock()
 		switch {
@@ -74,8 +78,12 @@ func newCounter(host string) *counter {
 		c.mu.Unlock()
 		proxy.ServeHTTP(w, r)
 	}))
+	c.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	c.StartTLS()
 	return c
 }
+
+func (c *counter) host() string { return strings.TrimPrefix(c.URL, "https://") }
 
 // take returns what was counted since it was last asked: uploads, how many were of a layer that its repository had got before, and
 // manifests.
@@ -115,19 +123,25 @@ func measureImages(ctx context.Context, args []string) (err error) {
 	if err := b.fill(ctx); err != nil {
 		return err
 	}
-	return b.measure(ctx)
+	if err := b.measure(ctx); err != nil {
+		return err
+	}
+	return b.judge(os.Stdout)
 }
 
 // start starts both registries.
 func (b *images) start(ctx context.Context) (stop func(), err error) {
-	key := filepath.Join(b.scratch, "key.pem")
-	b.cert = filepath.Join(b.scratch, "cert.pem")
-	pool, err := certificate(b.cert, key)
+	b.cert, b.key = filepath.Join(b.scratch, "cert.pem"), filepath.Join(b.scratch, "key.pem")
+	pool, err := certificate(b.cert, b.key)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(b.cert, b.key)
 	if err != nil {
 		return nil, err
 	}
 	b.transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, MaxIdleConnsPerHost: 16}
-	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "dth-sample"), "serve", "registry", "--data", filepath.Join(b.scratch, "source"), "--user", "bench", "--certificate", b.cert, "--key", key)
+	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "dth-sample"), "serve", "registry", "--data", filepath.Join(b.scratch, "source"), "--user", "bench", "--certificate", b.cert, "--key", b.key)
 	cmd.Env = append(os.Environ(), "DTH_SAMPLE_SECRET="+password)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -147,11 +161,13 @@ func (b *images) start(ctx context.Context) (stop func(), err error) {
 	b.source = ready.Host
 	var stops []func()
 	for _, proxy := range []**counter{&b.proxy, &b.other} {
-		to, err := imagetest.Start(ctx, filepath.Join(b.scratch, fmt.Sprintf("destination-%d", len(stops))), "127.0.0.1:0")
+		to, err := imagetest.StartLocked(ctx, filepath.Join(b.scratch, fmt.Sprintf("destination-%d", len(stops))), "127.0.0.1:0", imagetest.Locks{
+			Certificate: b.cert, Key: b.key, Users: hashed, Client: &http.Client{Transport: b.transport},
+		})
 		if err != nil {
 			return nil, err
 		}
-		*proxy = newCounter(to.Host)
+		*proxy = newCounter(to.Host, b.transport, pair)
 		stops = append(stops, (*proxy).Close, to.Stop)
 	}
 	return func() {
@@ -172,6 +188,7 @@ func certificate(path, keyPath string) (*x509.CertPool, error) {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "bench"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
@@ -191,7 +208,8 @@ func (b *images) options(ctx context.Context) []remote.Option {
 	return []remote.Option{remote.WithContext(ctx), remote.WithAuth(&authn.Basic{Username: "bench", Password: password}), remote.WithTransport(b.transport)}
 }
 
-// fill writes tags over all repositories: every sixth is an image for two architectures, every tenth has a signature and an SBOM. Each
+// fill writes tags over all repositories: every sixth is an image for two architectures, half of those name
+// the type of an artifact, which old versions of skopeo leave out; every tenth has a signature and an SBOM. Each
 // repository has one manifest without a tag, which the list names by its digest. All images share a base.
 func (b *images) fill(ctx context.Context) error {
 	f := imagetest.Filler{Host: b.source, Base: 1 << 20, Layer: 32 << 10, Options: b.options(ctx)}
@@ -200,7 +218,7 @@ func (b *images) fill(ctx context.Context) error {
 		write := f.Write
 		if n%6 == 0 {
 			write = func(ctx context.Context, repository, tag string, seed uint64) (string, error) {
-				return f.WriteIndex(ctx, repository, tag, seed, false)
+				return f.WriteIndex(ctx, repository, tag, seed, n%12 == 0)
 			}
 		}
 		digest, err := write(ctx, repository, tag, uint64(n))
@@ -230,91 +248,6 @@ func (b *images) fill(ctx context.Context) error {
 		}
 		b.want[repository+" "+digest] = digest
 		fmt.Fprintf(&b.list, "%s:ALL_TAGS\n%s@%s\n", repository, repository, digest)
-	}
-	return nil
-}
-
-// row is one measured program.
-func (b *images) row(program string, cmd *exec.Cmd, began time.Time, prefix string) error {
-	took := time.Since(began)
-	uploads, again, manifests := b.proxy.take()
-	same, err := b.same(prefix)
-	if err != nil {
-		return err
-	}
-	p := cmd.ProcessState
-	fmt.Printf("| %s | %.1f | %.1f | %d | %d | %d | %d of %d |\n", program, took.Seconds(), (p.UserTime() + p.SystemTime()).Seconds(), uploads, again, manifests, same, len(b.want))
-	return nil
-}
-
-// same counts what the destination holds with the digest of the source.
-func (b *images) same(prefix string) (n int, err error) {
-	for at, digest := range b.want {
-		repository, reference, _ := strings.Cut(at, " ")
-		joint := ":"
-		if strings.Contains(reference, ":") {
-			joint = "@"
-		}
-		ref, err := name.ParseReference(strings.TrimPrefix(b.proxy.URL, "http://")+"/"+prefix+strings.TrimPrefix(repository, "team/")+joint+reference, name.Insecure)
-		if err != nil {
-			return n, err
-		}
-		if d, err := remote.Head(ref); err == nil && d.Digest.String() == digest {
-			n++
-		}
-	}
-	return n, nil
-}
-
-func (b *images) measure(ctx context.Context) error {
-	to := strings.TrimPrefix(b.proxy.URL, "http://")
-	list, secrets := filepath.Join(b.scratch, "list"), filepath.Join(b.scratch, "secrets")
-	login, err := json.Marshal(map[string]string{"username": "bench", "password": password})
-	if err == nil {
-		err = errors.Join(os.WriteFile(list, []byte(b.list.String()), 0o600), os.Mkdir(secrets, 0o700), os.WriteFile(filepath.Join(secrets, "bench.json"), login, 0o600))
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%d repositories, %d tags, %d references in all\n\n", b.repositories, b.tags+b.repositories, len(b.want))
-	fmt.Print("| program | seconds | CPU seconds | layers sent | of those again | manifests written | digests equal |\n|---|---:|---:|---:|---:|---:|---:|\n")
-	for _, run := range []string{"dth images copy", "the same again"} {
-		cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "dth"), "images", "copy", b.source, to+"/dth", "--src-credential", "bench", "--secrets", secrets, "--src-image-list", "@"+list)
-		if err := b.run(run, cmd, "dth/team/"); err != nil {
-			return err
-		}
-	}
-	b.proxy = b.other
-	return b.sync(ctx, strings.TrimPrefix(b.proxy.URL, "http://"))
-}
-
-func (b *images) run(program string, cmd *exec.Cmd, prefix string) error {
-	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+b.cert, "HOME="+b.scratch)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = io.Discard, &said
-	began := time.Now()
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", program, err, said.String())
-	}
-	return b.row(program, cmd, began, prefix)
-}
-
-// sync has skopeo do what it can of the same: it knows no list of digests, and brings no referrers but those that have tags.
-func (b *images) sync(ctx context.Context, to string) error {
-	var y strings.Builder
-	fmt.Fprintf(&y, "%q:\n  tls-verify: true\n  credentials:\n    username: bench\n    password: %q\n  images:\n", b.source, password)
-	for n := range b.repositories {
-		fmt.Fprintf(&y, "    team/app-%02d: []\n", n)
-	}
-	file := filepath.Join(b.scratch, "sync.yml")
-	if err := os.WriteFile(file, []byte(y.String()), 0o600); err != nil {
-		return err
-	}
-	for _, run := range []string{"skopeo sync", "the same again"} {
-		cmd := exec.CommandContext(ctx, "skopeo", "sync", "--all", "--keep-going", "--src", "yaml", "--dest", "docker", "--dest-tls-verify=false", file, to+"/sync")
-		if err := b.run(run, cmd, "sync/"); err != nil {
-			return err
-		}
 	}
 	return nil
 }

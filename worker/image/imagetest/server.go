@@ -18,7 +18,7 @@ import (
 // Program is the registry that Server runs: Debian's docker-registry, which is the CNCF's distribution.
 const Program = "docker-registry"
 
-// Server is a real registry in a process of its own, on the loopback interface, without sign-in.
+// Server is a real registry in a process of its own, on the loopback interface.
 type Server struct {
 	Host string // 127.0.0.1:PORT
 	cmd  *exec.Cmd
@@ -51,8 +51,22 @@ func Missing() string {
 	return ""
 }
 
-// Start starts a registry over a folder, at an address such as 127.0.0.1:5000; with port 0 at a free one.
+// Locks say who gets into a registry, and how. The zero value is anybody, without TLS.
+type Locks struct {
+	Certificate, Key string // files in PEM
+	// Users is a line of htpasswd, whose password is a hash of bcrypt; empty: nobody signs in.
+	Users string
+	// Client trusts the certificate.
+	Client *http.Client
+}
+
+// Start starts a registry over a folder, at an address such as 127.0.0.1:5000; with port 0 at a free one. Anybody may use it.
 func Start(ctx context.Context, dir, listen string) (*Server, error) {
+	return StartLocked(ctx, dir, listen, Locks{Client: http.DefaultClient})
+}
+
+// StartLocked starts a registry with locks.
+func StartLocked(ctx context.Context, dir, listen string, l Locks) (*Server, error) {
 	host, err := free(listen)
 	if err != nil {
 		return nil, err
@@ -60,7 +74,10 @@ func Start(ctx context.Context, dir, listen string) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the registry: %w", err)
 	}
-	config := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q}\n", filepath.Join(dir, "data"), host)
+	config, err := l.configure(dir, host)
+	if err != nil {
+		return nil, err
+	}
 	path := filepath.Join(dir, "config.yml")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		return nil, fmt.Errorf("configuration of the registry: %w", err)
@@ -71,11 +88,28 @@ func Start(ctx context.Context, dir, listen string) (*Server, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting the registry: %w", err)
 	}
-	if err := s.await(ctx); err != nil {
+	if err := s.await(ctx, l); err != nil {
 		s.Stop()
 		return nil, err
 	}
 	return s, nil
+}
+
+// configure writes the configuration of a registry.
+func (l Locks) configure(dir, host string) (string, error) {
+	tls, auth := "", ""
+	if l.Certificate != "" {
+		tls = fmt.Sprintf(", tls: {certificate: %q, key: %q}", l.Certificate, l.Key)
+	}
+	if l.Users != "" {
+		path := filepath.Join(dir, "htpasswd")
+		if err := os.WriteFile(path, []byte(l.Users+"\n"), 0o600); err != nil {
+			return "", fmt.Errorf("users of the registry: %w", err)
+		}
+		auth = fmt.Sprintf("auth: {htpasswd: {realm: test, path: %q}}\n", path)
+	}
+	return fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %q}, delete: {enabled: true}}\nhttp: {addr: %q%s}\n%s",
+		filepath.Join(dir, "data"), host, tls, auth), nil
 }
 
 func free(listen string) (string, error) {
@@ -87,17 +121,22 @@ func free(listen string) (string, error) {
 	return l.Addr().String(), nil
 }
 
-func (s *Server) await(ctx context.Context) error {
+// await waits until the registry answers, to those who may come in and to others.
+func (s *Server) await(ctx context.Context, l Locks) error {
+	scheme := "http://"
+	if l.Certificate != "" {
+		scheme = "https://"
+	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Host+"/v2/", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+s.Host+"/v2/", nil)
 		if err != nil {
 			return err
 		}
-		if resp, err := http.DefaultClient.Do(req); err == nil {
+		if resp, err := l.Client.Do(req); err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusUnauthorized && l.Users != "" {
 				return nil
 			}
 		}
