@@ -1,4 +1,6 @@
-import type { Page } from "playwright-core";
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { violations } from "./stage/axe.ts";
 import type { Language, Theme } from "./stage/browser.ts";
@@ -175,6 +177,7 @@ test("a clone is checked and planned before it copies anything, then started, an
   await tab.picture("edit-review");
   await page.getByRole("button", { name: "Save changes" }).click();
   await page.getByText("checked-first is changed.").waitFor();
+  await tab.picture("edit-saved");
   await until(hub, done.id, "it is described", (t) => t.description === "Checked before it began." && t.state === "DONE");
 });
 
@@ -184,6 +187,70 @@ const ways: { language: Language; theme: Theme }[] = [
   { language: "zh-CN", theme: "light" },
   { language: "zh-CN", theme: "dark" },
 ];
+
+/** What the guide says of the first transfer: the clicks of each step, and their sum. */
+async function guide(): Promise<{ steps: number[]; sum: number }> {
+  const page = await readFile(resolve(import.meta.dirname, "../../docs/guide/console.md"), "utf8");
+  const steps = [...page.matchAll(/^\| \d \| .* \| (\d+) \|$/gm)].map((m) => Number(m[1]));
+  return { steps, sum: Number(/^That is (\d+) clicks/m.exec(page)?.[1]) };
+}
+
+test("a newcomer's first transfer takes the clicks that the guide says", async () => {
+  const tab = await stage.open();
+  const { page } = tab;
+  const clicks: number[] = [0];
+  const click = async (target: Locator) => {
+    await target.click();
+    clicks[clicks.length - 1] = (clicks.at(-1) ?? 0) + 1;
+  };
+  const next = page.getByRole("button", { name: "Next", exact: true });
+  const heading = (name: string) => page.getByRole("heading", { level: 1, name });
+  await page.goto(await stage.hub().link());
+  clicks[0] = 1; // the link itself, in the terminal
+  await heading("Data Transfer Hub").waitFor();
+  clicks.push(0);
+  await click(page.getByRole("link", { name: "Tasks", exact: true }));
+  await heading("Tasks").waitFor();
+  await click(page.getByRole("link", { name: "sample-once", exact: true }));
+  await heading("sample-once").waitFor();
+  await click(page.getByRole("button", { name: "Actions", exact: true }));
+  await click(page.getByRole("menuitem", { name: "Clone", exact: true }));
+  clicks.push(0);
+  await click(page.getByRole("textbox", { name: "Name" }).first());
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("first-transfer");
+  clicks.push(0);
+  await click(next);
+  await click(next);
+  await click(page.locator("[data-parameter=destPrefix] input"));
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("first-transfer");
+  clicks.push(0);
+  for (let i = 0; i < 3; i++) await click(next);
+  await page.getByText("The hub takes these settings").waitFor();
+  clicks.push(0);
+  await click(page.getByRole("button", { name: "Create", exact: true }));
+  await page.getByText("Both ends agree", { exact: true }).waitFor();
+  await tab.picture("first-transfer");
+  const { steps, sum } = await guide();
+  expect(clicks).toEqual(steps);
+  expect(clicks.reduce((all, n) => all + n, 0)).toBe(sum);
+});
+
+test("the wizard fits a tablet, step by step", async () => {
+  const model = await find(stage.hub(), "sample-once");
+  const tab = await stage.signIn({ width: 768 });
+  const { page } = tab;
+  await page.goto(`/tasks/${model?.id}/clone`);
+  await page.locator("main textarea").first().waitFor();
+  for (let i = 0; i < 6; i++) {
+    if (i > 0) await forward(page, 1);
+    await page.locator("main h1").first().waitFor();
+    const beyond = () => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    expect.soft(await beyond(), `step ${i + 1}`).toBeLessThanOrEqual(0);
+    await tab.picture(`create-tablet-${i + 1}`);
+  }
+});
 
 test.each(ways)("each step of the wizard can be used by everybody, in $language and $theme", async ({ language, theme }) => {
   const tab = await stage.signIn({ language, theme });

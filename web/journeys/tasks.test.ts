@@ -31,7 +31,7 @@ test("a task is resumed, run again, stopped and deleted from the list, which fol
   await choose(page, "from-the-list");
   await act(page, "Resume");
   await page.getByText("from-the-list goes on").waitFor();
-  await row(page, "from-the-list").getByText("Done", { exact: true }).waitFor();
+  await row(page, "from-the-list").getByText("Done", { exact: true }).first().waitFor();
   await row(page, "from-the-list").getByText("In agreement").waitFor();
   const done = await until(hub, made.id, "it is done", isDone);
   expect(await (await hub.bucket("destination")).count("from-the-list/")).toBe(done.lastRun?.copied);
@@ -67,19 +67,23 @@ test("several tasks are paused together, after a question that names them", asyn
   const daily = { srcPrefix: "videos/", ec2CronExpression: "0 3 * * ? *" };
   const made = await Promise.all(["first", "second"].map((name) => create(hub, name, { ...daily, destPrefix: name }, true)));
   for (const task of made) await until(hub, task.id, "it is at work", (t) => t.state === "IN_PROGRESS");
-  const { page } = await stage.signIn();
+  const tab = await stage.signIn();
+  const { page } = tab;
   await page.goto("/tasks");
   await choose(page, "first", "second");
   await act(page, "Pause");
   const question = page.getByRole("dialog", { name: "Pause 2 tasks?" });
   expect(await question.getByRole("listitem").allTextContents()).toEqual(expect.arrayContaining(["first", "second"]));
+  await tab.picture("confirm-pause");
   await question.getByRole("button", { name: "Pause" }).click();
+  await page.getByText("Pause: done for 2 tasks.").waitFor();
   for (const name of ["first", "second"]) await row(page, name).getByText("Paused", { exact: true }).waitFor();
   for (const task of made) await until(hub, task.id, "it is PAUSED", (t) => t.state === "PAUSED");
 });
 
-test("the list is filtered, which the address keeps, and a task is exported in every form", async () => {
-  const { page } = await stage.signIn();
+test("the list is filtered and sorted, which the address keeps, and a task is exported in every form", async () => {
+  const tab = await stage.signIn();
+  const { page } = tab;
   await page.goto("/tasks");
   await page.getByRole("link", { name: "sample-nightly" }).waitFor();
   const filter = page.getByRole("combobox", { name: "Find tasks" });
@@ -87,6 +91,14 @@ test("the list is filtered, which the address keeps, and a task is exported in e
   await filter.press("Enter");
   await row(page, "sample-once").waitFor({ state: "detached" });
   expect(new URL(page.url()).search).toBe("?text=nightly");
+  await page.getByRole("button", { name: /^Name/ }).first().press("Enter");
+  await expect.poll(() => new URL(page.url()).search).toBe("?sort=name&text=nightly");
+  await page.reload();
+  await page.getByRole("columnheader", { name: /^Name/ }).and(page.locator("[aria-sort=ascending]")).waitFor();
+  await tab.picture("tasks-filtered");
+  // The link at the side leads to all tasks.
+  await page.locator("nav a[href='/tasks']").first().click();
+  await row(page, "sample-once").waitFor();
   await choose(page, "sample-nightly");
   for (const [form, want] of [
     ["Task file (YAML)", /^name: "sample-nightly"[\s\S]*srcPrefix: "awkward\/"/],
