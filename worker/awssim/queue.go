@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// Queue is a standard queue. Its messages are given in the order in which they came, which real queues do
-// not promise.
+// Queue is a standard queue. Its messages are given in the order in which they came and are gone when they are deleted, unless its
+// options say otherwise: real queues promise neither.
 type Queue struct {
 	sim  *Sim
 	name string
@@ -22,6 +22,8 @@ type Queue struct {
 	visibility time.Duration
 	maxReceive int
 	dead       *Queue
+	order      func(n int) int
+	revive     func() bool
 
 	next    uint64
 	all     map[uint64]*message // not deleted
@@ -48,6 +50,10 @@ type QueueOptions struct {
 	Visibility  time.Duration // 0: 30 seconds
 	MaxReceives int           // 0: never dead
 	DeadLetters *Queue
+	// Order chooses which of the n messages that wait is given next, 0 being the one that has waited longest; nil: that one.
+	Order func(n int) int
+	// Revive reports whether a message that is being deleted is received once more; nil: none is.
+	Revive func() bool
 }
 
 // CreateQueue adds a queue, or returns the one of this name.
@@ -61,7 +67,7 @@ func (s *Sim) CreateQueue(name string, o QueueOptions) *Queue {
 		o.Visibility = 30 * time.Second
 	}
 	q := &Queue{
-		sim: s, name: name, visibility: o.Visibility, maxReceive: o.MaxReceives, dead: o.DeadLetters,
+		sim: s, name: name, visibility: o.Visibility, maxReceive: o.MaxReceives, dead: o.DeadLetters, order: o.Order, revive: o.Revive,
 		all: map[uint64]*message{}, changed: make(chan struct{}),
 	}
 	s.queues[name] = q
@@ -210,6 +216,9 @@ func (q *Queue) take(limit int, visibility time.Duration, duplicate bool) (got [
 	q.surface()
 	now := q.sim.options.Now()
 	for len(got) < limit {
+		if q.order != nil && q.ready.n > 1 {
+			q.ready.advance(q.order(q.ready.n))
+		}
 		id, ok := q.ready.pop()
 		if !ok {
 			break
@@ -273,6 +282,10 @@ func (q *Queue) remove(handle string) error {
 	if m == nil || m.receives != receives {
 		return nil
 	}
+	if q.revive != nil && m.at >= 0 && (q.maxReceive == 0 || m.receives < q.maxReceive) && q.revive() {
+		q.show(m)
+		return nil
+	}
 	if m.at >= 0 {
 		heap.Remove(&q.hidden, m.at)
 	}
@@ -323,6 +336,12 @@ func (r *ring) push(id uint64) {
 	}
 	r.ids[(r.head+r.n)%len(r.ids)] = id
 	r.n++
+}
+
+// advance brings an id to the head, which takes its place.
+func (r *ring) advance(i int) {
+	at := (r.head + i) % len(r.ids)
+	r.ids[r.head], r.ids[at] = r.ids[at], r.ids[r.head]
 }
 
 func (r *ring) pop() (uint64, bool) {

@@ -113,12 +113,13 @@ func Run(t loopback.T, o Options) *Sim {
 type Stats struct {
 	Operations   map[string]int64 // requests by operation; SQS and DynamoDB have no name in common
 	Connections  int64            // opened
+	Open         int64            // connections that are open now
 	PeakInFlight int64
 }
 
 // Stats returns the figures.
 func (s *Sim) Stats() Stats {
-	st := Stats{Operations: map[string]int64{}, Connections: s.server.Connections().Opened, PeakInFlight: s.peak.Load()}
+	st := Stats{Operations: map[string]int64{}, Connections: s.server.Connections().Opened, Open: s.server.Connections().Open, PeakInFlight: s.peak.Load()}
 	s.counts.Range(func(k, v any) bool {
 		st.Operations[k.(string)] = v.(*atomic.Int64).Load()
 		return true

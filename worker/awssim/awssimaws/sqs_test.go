@@ -195,3 +195,33 @@ func TestLongPollEndsWithAMessage(t *testing.T) {
 		t.Errorf("%d messages", n)
 	}
 }
+
+// A queue can be told to give messages out of order, and to give one again that was deleted.
+func TestDisorderAndRevival(t *testing.T) {
+	sim, c := queues(t, awssim.Options{})
+	revived := false
+	q := sim.CreateQueue("q", awssim.QueueOptions{
+		Order:  func(n int) int { return n - 1 },
+		Revive: func() bool { first := !revived; revived = true; return first },
+	})
+	for i := range 4 {
+		q.Send(strconv.Itoa(i))
+	}
+	var got []string
+	for range 5 {
+		out, err := c.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(q.URL()), MaxNumberOfMessages: 1})
+		if err != nil || len(out.Messages) != 1 {
+			t.Fatalf("received %+v, %v", out, err)
+		}
+		got = append(got, *out.Messages[0].Body)
+		if _, err := c.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: aws.String(q.URL()), ReceiptHandle: out.Messages[0].ReceiptHandle}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d := cmp.Diff([]string{"3", "3", "1", "2", "0"}, got); d != "" {
+		t.Error(d)
+	}
+	if a, b, d := q.Depth(); a+b+d != 0 {
+		t.Errorf("%d messages are left", a+b+d)
+	}
+}
