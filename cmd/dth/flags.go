@@ -31,7 +31,7 @@ type transferFlags struct {
 func notFlags() map[string]bool {
 	return map[string]bool{
 		"srcBucket": true, "srcPrefix": true, "destBucket": true, "destPrefix": true, "srcInCurrentAccount": true, "destInCurrentAccount": true,
-		"srcEvent": true, "reportBucket": true, "reportPrefix": true,
+		"srcEvent": true, "reportBucket": true, "reportPrefix": true, "reportAll": true,
 	}
 }
 

@@ -36,7 +36,7 @@ func TestEveryParameterIsThere(t *testing.T) {
 		destType destBucket destPrefix destRegion destEndpoint stripSrcPrefix destInCurrentAccount destCredentials destRoleArn destExternalId
 		destStorageClass destAcl destPutObjectSSEType destPutObjectSSEKmsKeyId
 		compareMode includeMetadata includeTags include exclude minSize maxSize modifiedAfter modifiedBefore deleteExtraneous maxDeleteShare
-		transferMode giantThreshold reportBucket reportPrefix bandwidthLimit
+		transferMode giantThreshold reportBucket reportPrefix reportAll bandwidthLimit
 		ec2VpcId ec2Subnets assignPublicIp workerInstanceTypes spotPercent maxCapacity minCapacity desiredCapacity workerConcurrency
 		finderInstanceType ec2CronExpression alarmEmail logRetentionDays ledgerTtlDays startPaused permissionsBoundaryArn`)
 	var got []string
@@ -110,6 +110,7 @@ func TestRefused(t *testing.T) {
 		{"srcPrefixListBucket", "3 to 63", []string{"srcPrefixsListFile", "f", "srcPrefixListBucket", "-x-"}},
 		{"stripSrcPrefix", "true or false", []string{"stripSrcPrefix", "1"}},
 		{"isPayerRequest", "true or false", []string{"isPayerRequest", "TRUE"}},
+		{"reportAll", "true or false", []string{"reportAll", "yes"}},
 		{"srcInCurrentAccount", "true or false", []string{"srcInCurrentAccount", "no"}},
 		{"destInCurrentAccount", "true or false", []string{"destInCurrentAccount", "no"}},
 		{"includeMetadata", "true or false", []string{"includeMetadata", "no"}},
@@ -291,7 +292,7 @@ func TestJobFromParameters(t *testing.T) {
 		"destStorageClass", "SOURCE", "destAcl", "none", "destPutObjectSSEType", "AWS_KMS", "destPutObjectSSEKmsKeyId", "key",
 		"compareMode", "checksum", "includeMetadata", "false", "includeTags", "true", "include", "*.a, *.b\n*.c", "exclude", "x", "minSize", "1KiB", "maxSize", "2",
 		"modifiedAfter", "2026-01-01T00:00:00Z", "maxDeleteShare", "25%", "transferMode", "stream", "giantThreshold", "64MiB", "bandwidthLimit", "1MiB/s",
-		"workerConcurrency", "7", "reportBucket", "reports", "reportPrefix", "p", "maxSize", "2KiB"))
+		"workerConcurrency", "7", "reportBucket", "reports", "reportPrefix", "p", "reportAll", "true", "maxSize", "2KiB"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +310,7 @@ func TestJobFromParameters(t *testing.T) {
 		Compare: job.CompareChecksum, IncludeTags: true,
 		Write:          job.WriteOptions{StorageClass: job.StorageClassSource, SSE: "aws:kms", KMSKeyID: "key"},
 		MaxDeleteShare: 0.25, Mode: job.ModeStream, GiantThreshold: 64 * job.MiB, BytesPerSecond: job.MiB, Concurrency: 7, Events: job.EventsNone,
-		ReportBucket: "reports", ReportPrefix: "p",
+		ReportBucket: "reports", ReportPrefix: "p", ReportAll: true,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

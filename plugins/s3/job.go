@@ -45,6 +45,7 @@ func FromValues(v contract.Values) *job.Job {
 		j.Events = job.EventMode(e)
 	}
 	j.ReportBucket, j.ReportPrefix = v["reportBucket"], v["reportPrefix"]
+	j.ReportAll = v.Is("reportAll") && j.ReportBucket != ""
 	return &j
 }
 

@@ -219,6 +219,9 @@ func what() []contract.Parameter {
 		{Name: "giantThreshold", Label: "Giant objects from", Help: "Size from which an object is shared by the fleet, part by part.", Type: contract.Size, Default: "1GiB", Min: 64 << 20, Max: 5 << 30},
 		{Name: "reportBucket", Label: "Report bucket", Help: "Where run reports go. Empty means that only the ledger holds them.", Type: contract.String, Pattern: bucketPattern, Rule: bucketRule},
 		{Name: "reportPrefix", Label: "Report prefix", Help: "Put in front of the reports' keys.", Type: contract.String, MaxBytes: 512, Rule: "0 to 512 bytes of UTF-8"},
+		{
+			Name: "reportAll", Label: "Report every object", Help: "Whether run reports name every object, also those that both ends agree on. The finder's disk holds them until a prefix is compared: some 500 bytes each.", Type: contract.Bool, Default: "false",
+		},
 		{Name: "bandwidthLimit", Label: "Bandwidth limit", Help: "For the whole fleet; 0 is none.", Type: contract.Rate, Default: "0", Rule: "a size a second, such as 200MiB/s"},
 	}
 	for i := range all {

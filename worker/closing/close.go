@@ -206,6 +206,7 @@ func prove(ctx context.Context, c Config, r run.Run, counters []run.Counters) (p
 		return p, "", fmt.Errorf("opening the run report: %w", err)
 	}
 	defer w.Discard()
+	c.Finder.TellSame = c.Finder.Job.ReportAll
 	buffered := bufio.NewWriterSize(w, 64<<10)
 	lines := newReport(buffered, r, run.Total(counters))
 	if p, err = Prove(ctx, c.Finder, c.Ledger, since, lines.line); err != nil {

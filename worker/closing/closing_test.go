@@ -447,3 +447,31 @@ func TestNextBehindSkippedRuns(t *testing.T) {
 		t.Errorf("next is %+v, %v", next, err)
 	}
 }
+
+// Where the job asks for it, the report names every object: also those that both ends agree on, with what their records say.
+func TestAReportOfEveryObject(t *testing.T) {
+	r := embedded(t)
+	c, report := bench(t, r), &memory{}
+	c.Report = func(string) (closing.Report, error) { return report, nil }
+	c.Finder.Job.ReportAll = true
+	now := time.Now().UTC()
+	must(t, r.runs.Create(t.Context(), run.Run{ID: "r", State: run.Copying, Started: now.Add(-time.Minute), Found: now}))
+	_, err := r.ledger.Put(t.Context(), ledger.Record{Key: "copied", RunID: "r", Status: ledger.Done, Method: "stream", FinishedAt: now, Worker: "w", Seq: 1}, nil)
+	must(t, err)
+	got, err := closing.Close(t.Context(), c, "r")
+	must(t, err)
+	if got.Remaining["new"] != 1 || len(got.Remaining) != 1 || got.Named != 0 {
+		t.Errorf("the run is %+v", got)
+	}
+	var objects []string
+	for line := range strings.Lines(report.String()) {
+		var l closing.Line
+		must(t, json.Unmarshal([]byte(line), &l))
+		if l.Kind == "object" {
+			objects = append(objects, l.Key+" "+l.Decision+" "+l.Status)
+		}
+	}
+	if want := "copied same DONE; missing new "; strings.Join(objects, "; ") != want {
+		t.Errorf("the report names %q, want %q", objects, want)
+	}
+}

@@ -11,7 +11,8 @@ import (
 	"github.com/datatransferhub/dth/worker/run"
 )
 
-// Line is one line of a run report, which is JSON Lines: a header, a line for every object that both ends do not agree on,
+// Line is one line of a run report, which is JSON Lines: a header, a line for every object that both ends do not agree on, or for
+// every object where the job asks for it,
 // and a trailer with the number of those, so that a report that was cut off is noticed.
 type Line struct {
 	Kind string `json:"kind"` // header, object, trailer
@@ -19,7 +20,7 @@ type Line struct {
 
 	// Of an object.
 	Key             string     `json:"key,omitempty"`
-	Decision        string     `json:"decision,omitempty"` // of the proving pass: new, changed, skipped, extraneous
+	Decision        string     `json:"decision,omitempty"` // of the proving pass: new, changed, skipped, extraneous; same where all are reported
 	Reason          string     `json:"reason,omitempty"`   // size, etag, archived, filtered, ...
 	Status          string     `json:"status,omitempty"`   // of its record
 	Size            int64      `json:"size,omitempty"`     // bytes

@@ -101,6 +101,8 @@ type Config struct {
 	Sinks     []Sink
 	// MarkEvery is how many names lie between two positions that a resumed pass can begin at; 0 is 2000.
 	MarkEvery int
+	// TellSame has sinks be told of what is the same, too.
+	TellSame bool
 }
 
 // Totals are exact for what they are about: of a Differ, the prefixes that are committed.

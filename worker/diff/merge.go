@@ -176,6 +176,9 @@ func (m *merge) both(name string, s, t *store.Object) error {
 	c := &m.d.c
 	mode := c.Job.Compare
 	if mode == job.CompareSizeETag && s.Size == t.Size && s.ETag == t.ETag && s.ETag != "" && c.Filter.Takes(s.Key, s.Size, s.Modified) {
+		if c.TellSame {
+			return m.decide(Decision{Kind: Same, Name: name, Source: *s, Destination: *t, Present: true})
+		}
 		m.same.Objects++ // nearly all objects of most passes
 		m.same.Bytes += s.Size
 		return nil
@@ -200,6 +203,10 @@ func (m *merge) both(name string, s, t *store.Object) error {
 
 // wanted decides about an object that would be copied unless a rule forbids it.
 func (m *merge) wanted(v Decision) error {
+	if v.Kind == Same && m.d.c.TellSame {
+		v.Reason = ""
+		return m.decide(v)
+	}
 	if v.Kind == Same {
 		m.same.Objects++
 		m.same.Bytes += v.Source.Size

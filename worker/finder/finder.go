@@ -46,6 +46,8 @@ type Config struct {
 	SpillDir    string // for sorting and for extraneous keys; empty: the system's
 	OnProgress  func(Progress)
 	Checkpoints *Checkpoints // nil: the pass cannot be continued
+	// TellSame has the sinks be told also of what is the same.
+	TellSame bool
 }
 
 // Background is a sink that works on after it has taken decisions.
@@ -173,7 +175,7 @@ func (c *Config) differ(ctx context.Context, filter *job.Filter, sinks []diff.Si
 	source, destination := c.Source.Capabilities(), c.Destination.Capabilities()
 	d := diff.Config{
 		Job: c.Job, Filter: filter, Largest: destination.LargestObject.Value, Ledger: c.Ledger,
-		Source: c.Source, Destination: c.Destination, Sinks: sinks, ETagIsMD5: c.etagIsMD5,
+		Source: c.Source, Destination: c.Destination, Sinks: sinks, ETagIsMD5: c.etagIsMD5, TellSame: c.TellSame,
 	}
 	if c.Checkpoints != nil {
 		d.MarkEvery = c.Checkpoints.MarkEvery

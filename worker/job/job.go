@@ -45,6 +45,8 @@ type Job struct {
 	Events EventMode
 
 	ReportBucket, ReportPrefix string
+	// ReportAll has reports name every object, also those that both ends agree on.
+	ReportAll bool
 }
 
 // Deletes reports whether the transfer removes objects at the destination.
