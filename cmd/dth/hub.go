@@ -120,7 +120,7 @@ func (m *machine) hub(ctx context.Context, log *slog.Logger) (*task.Service, *lo
 		return nil, nil, nil, usageError(err)
 	}
 	metrics := &local.Metrics{Measures: measures, Log: log, Now: time.Now}
-	m.measures = measures
+	m.measures, m.requests = measures, requests
 	provider := local.NewProvider(local.Provider{
 		Store: store, Requests: requests, OpenRecords: m.openTask, Forget: m.forget, Examine: m.examine, Compare: m.compare, Log: log, Now: time.Now,
 		Hub: &local.Hub{Open: m.open, OpenImages: m.openImages, Version: version, Log: log, OnOutcome: m.outcomes(log, metrics)},
@@ -163,15 +163,11 @@ func (m *machine) createSample(ctx context.Context, s *task.Service) error {
 	}
 	c := task.Caller{Name: "sample", Role: task.Admin}
 	for _, in := range all {
-		made, err := s.Create(ctx, c, in)
-		if task.Is(err, task.Conflict) { // somebody has another task of that name
-			continue
-		}
-		if err != nil {
-			return err
-		}
 		// Its servers have other addresses when somebody else has taken theirs.
-		_, err = s.Update(ctx, c, task.UpdateInput{ID: made.ID, Parameters: in.Parameters})
+		_, err := s.Update(ctx, c, task.UpdateInput{ID: task.NewID(c.Name, in.ClientToken), Parameters: in.Parameters})
+		if task.Is(err, task.NotFound) {
+			_, err = s.Create(ctx, c, in)
+		}
 		if err != nil && !task.Is(err, task.WrongState) {
 			return err
 		}
@@ -213,7 +209,7 @@ func (m *machine) forget(ctx context.Context, t local.Task) error {
 	}
 	return errors.Join(
 		recordsqlite.Drop(ctx, m.db, t.Name), queuesqlite.Drop(ctx, m.db, t.Name), ledgersqlite.Drop(ctx, m.db, t.Name), runsqlite.Drop(ctx, m.db, t.Name), multipartsqlite.Drop(ctx, m.db, t.Name),
-		m.measures.Forget(ctx, t.Name, time.Time{}), m.logs.Forget(t.Name),
+		m.measures.Forget(ctx, t.Name, time.Time{}), m.requests.Forget(ctx, t.Name), m.logs.Forget(t.Name),
 	)
 }
 

@@ -240,7 +240,7 @@ func (h *hubProcess) end() {
 		t.Errorf("a deleted task: %s", r)
 	}
 	audit := h.task(0, "audit", id)
-	for _, action := range []string{"created", "plan started", "resumed", "retried", "edited", "run", "stopped", "deleted"} {
+	for _, action := range []string{"created", "plan started", "resumed", "asked to retry", "edited", "run", "stopped", "deleted"} {
 		if !strings.Contains(audit, action) {
 			t.Errorf("the audit lacks %q:\n%s", action, audit)
 		}

@@ -33,6 +33,7 @@ type machine struct {
 
 	logs     *local.TaskLogs       // of a hub's tasks
 	measures *localsqlite.Measures // likewise
+	requests *localsqlite.Requests // likewise
 }
 
 // open implements what the hub opens tasks with.

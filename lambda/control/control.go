@@ -5,9 +5,11 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -30,6 +32,9 @@ const (
 	Check  Operation = "check"
 	Plan   Operation = "plan"
 	Answer Operation = "answer" // of the check or plan of that request
+	// Restore brings back the schedule and the fleet of a task that is not paused, and begins nothing: after an update that
+	// CloudFormation rolled back. Only the stacks of S3 tasks know it.
+	Restore Operation = "restore"
 )
 
 const operations = "pause, resume, run, retry, check, plan and answer"
@@ -67,6 +72,9 @@ func refuse(format string, args ...any) error { return &Refusal{fmt.Sprintf(form
 
 // Capacity is how many workers the task may have.
 type Capacity struct{ Min, Max, Desired int32 }
+
+// AsIs as the desired number of workers leaves it as it is, within the limits.
+const AsIs = -1
 
 // Stack is what the operations change in a stack.
 type Stack interface {
@@ -108,15 +116,18 @@ var ids = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 var classes = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Parse reads a request. Errors name the field, its value and what is allowed.
+// Parse reads a request of one of the operations that the stacks of all kinds of tasks know. Errors name the field, its value and
+// what is allowed.
 func Parse(event json.RawMessage) (Request, error) {
+	return parse(event, Pause, Resume, Run, Retry, Check, Plan, Answer)
+}
+
+func parse(event json.RawMessage, known ...Operation) (Request, error) {
 	var r Request
 	if err := json.Unmarshal(event, &r); err != nil {
 		return r, refuse("the request is no JSON object of operation and request: %v", err)
 	}
-	switch r.Operation {
-	case Pause, Resume, Run, Retry, Check, Plan, Answer:
-	default:
+	if !slices.Contains(known, r.Operation) {
 		return r, refuse("operation: %.80q: allowed are %s", r.Operation, operations)
 	}
 	if !ids.MatchString(r.Request) {
@@ -153,7 +164,7 @@ func (r *Request) choice() error {
 
 // Handle does what is asked for.
 func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (Reply, error) {
-	r, err := Parse(event)
+	r, err := parse(event, Pause, Resume, Run, Retry, Check, Plan, Answer, Restore)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -163,6 +174,8 @@ func (h *Handler) Handle(ctx context.Context, event json.RawMessage) (Reply, err
 		err = h.pause(ctx)
 	case Resume:
 		err = h.resume(ctx, r, &reply)
+	case Restore:
+		err = h.restore(ctx)
 	case Run:
 		err = h.launch(ctx, finderlaunch.Pass, r, &reply)
 	case Check:
@@ -193,22 +206,51 @@ func (h *Handler) pause(ctx context.Context) error {
 	return h.Stack.Rest(ctx)
 }
 
-// resume brings back what the configuration says, and begins with a pass: events may have been missed.
+// resume brings back what the configuration says, and begins with a pass: events may have been missed. A task that cannot be
+// resumed as a whole stays paused: whoever asked is told so, and nothing runs behind his back.
 func (h *Handler) resume(ctx context.Context, r Request, reply *Reply) error {
 	s, err := h.Settings(ctx)
 	if err != nil {
 		return err
 	}
+	err = h.open(ctx, s)
+	if err == nil {
+		err = h.launch(ctx, finderlaunch.Pass, r, reply)
+	}
+	if err == nil {
+		return nil
+	}
+	if again := h.pause(context.WithoutCancel(ctx)); again != nil {
+		return errors.Join(err, fmt.Errorf("pausing the task again: %w", again))
+	}
+	return refuse("the task stays paused, as it could not be resumed: %v", err)
+}
+
+func (h *Handler) open(ctx context.Context, s Settings) error {
 	if err := h.Stack.Fleet(ctx, s.Capacity); err != nil {
 		return err
 	}
 	if err := h.Runs.SetPaused(ctx, false, h.Now()); err != nil {
 		return err
 	}
-	if err := h.Stack.Schedule(ctx, true); err != nil {
+	return h.Stack.Schedule(ctx, true)
+}
+
+// restore brings back the limits of the fleet, which follows the queue again, and the schedule. Workers that are at work go on. A
+// paused task has neither.
+func (h *Handler) restore(ctx context.Context) error {
+	p, err := h.Runs.Pause(ctx)
+	if err != nil || p.Paused {
 		return err
 	}
-	return h.launch(ctx, finderlaunch.Pass, r, reply)
+	s, err := h.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.Stack.Fleet(ctx, Capacity{Min: s.Capacity.Min, Max: s.Capacity.Max, Desired: AsIs}); err != nil {
+		return err
+	}
+	return h.Stack.Schedule(ctx, true)
 }
 
 // launch has a finder started. A pass is the run of the request's id.

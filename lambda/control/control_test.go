@@ -134,6 +134,23 @@ func TestOperations(t *testing.T) {
 	}
 }
 
+// What CloudFormation took is brought back without a pass, and the workers that are there stay. A paused task has nothing that could be
+// brought back.
+func TestRestore(t *testing.T) {
+	p := newPlant(t)
+	for range 2 {
+		p.want(`{"operation":"restore","request":"r-1"}`, "fleet 1-20 at -1, schedule true")
+	}
+	p.want(`{"operation":"pause","request":"r-2"}`, "schedule false, rest")
+	p.want(`{"operation":"restore","request":"r-3"}`, "")
+	if now, err := p.runs.Pause(t.Context()); err != nil || !now.Paused {
+		t.Errorf("%+v, %v", now, err)
+	}
+	if _, err := control.Parse(json.RawMessage(`{"operation":"restore","request":"r-4"}`)); err == nil {
+		t.Error("stacks of all kinds are said to know it")
+	}
+}
+
 func TestRetry(t *testing.T) {
 	p := newPlant(t)
 	for i := range 250 {
@@ -169,14 +186,20 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// What does not answer is said, and the next try does everything again.
+// What does not answer is said, and the next try does everything again. A task that cannot be resumed as a whole is paused: it never
+// runs while whoever resumed it is told that it does not.
 func TestPartsThatFail(t *testing.T) {
-	for _, part := range []string{"schedule", "fleet", "launch"} {
+	for part, refused := range map[string]bool{"schedule": false, "fleet": false, "launch": true} {
 		p := newPlant(t)
 		p.fails = part
 		event := `{"operation":"resume","request":"r-1"}`
-		if _, _, err := p.ask(event); err == nil || !strings.Contains(err.Error(), part) {
+		_, did, err := p.ask(event)
+		var no *control.Refusal
+		if err == nil || !strings.Contains(err.Error(), part) || errors.As(err, &no) != refused {
 			t.Errorf("%s: %v", part, err)
+		}
+		if now, err := p.runs.Pause(t.Context()); err != nil || !now.Paused || refused && !strings.HasSuffix(did, "schedule false, rest") {
+			t.Errorf("%s: it did %q; the note is %+v, %v", part, did, now, err)
 		}
 		p.fails = ""
 		p.want(event, "fleet 1-20 at 3, schedule true, launch pass r-1 r-1")

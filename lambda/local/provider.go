@@ -114,11 +114,34 @@ func (p *Provider) settle(ctx context.Context, changed chan<- Change) error {
 	}
 	var failed error
 	for i := range all {
-		if t := &all[i]; t.Operation != nil {
+		switch t := &all[i]; {
+		case t.Operation != nil:
 			failed = errors.Join(failed, p.complete(ctx, t, wrong[t.ID]))
+		case t.Steering != nil && p.Now().Sub(t.Steering.Asked) > patience:
+			failed = errors.Join(failed, p.steered(ctx, t))
 		}
 	}
 	return failed
+}
+
+// patience is how long a pause or a resume is left to the call that asked for it: longer than that takes, so that only what a crash
+// broke off is taken up.
+const patience = 5 * time.Second
+
+// steered finishes a pause or a resume that broke off. The stacks of this process follow the record.
+func (p *Provider) steered(ctx context.Context, t *task.Task) error {
+	w := t.Steering
+	if w.To == task.InProgress {
+		if err := p.Resume(ctx, *t, w.ID); err != nil {
+			return err
+		}
+	}
+	_, err := task.Amend(ctx, p.Store, t.ID, func(t *task.Task) (*task.Entry, error) { return t.Steered(w.ID, "hub", p.Now().UTC()), nil })
+	p.lookSoon()
+	if errors.Is(err, task.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // runs reports whether a task is to have a stack.
@@ -228,7 +251,11 @@ func (p *Provider) Plan(ctx context.Context, t task.Task, request string) error 
 }
 
 func (p *Provider) ask(ctx context.Context, t task.Task, id string, kind RequestKind, body json.RawMessage) error {
-	return p.Requests.Add(ctx, Request{ID: id, Task: t.ID, Kind: kind, Body: body, Asked: p.Now().UTC()})
+	err := p.Requests.Add(ctx, Request{ID: id, Task: t.ID, Kind: kind, Body: body, Asked: p.Now().UTC()})
+	if errors.Is(err, ErrOther) {
+		return &task.Error{Code: task.Conflict, Field: "clientToken", Message: "it was used to ask for something else", Next: "use a new token", Err: err}
+	}
+	return err
 }
 
 // Answer implements task.Engine.

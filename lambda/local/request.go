@@ -29,12 +29,15 @@ const (
 	Plan   RequestKind = "plan"  // what a pass would do
 )
 
-// ErrNoRequest says that there is no such request.
-var ErrNoRequest = errors.New("no such request")
+// Errors of requests.
+var (
+	ErrNoRequest = errors.New("no such request")
+	ErrOther     = errors.New("a request of this id asks for something else")
+)
 
 // Requests keeps requests.
 type Requests interface {
-	// Add keeps a new request. One of the same id stays as it is.
+	// Add keeps a new request. One of the same id that asks for the same stays as it is; one that asks for something else is ErrOther.
 	Add(ctx context.Context, r Request) error
 	// Get returns a request, or ErrNoRequest.
 	Get(ctx context.Context, id string) (Request, error)

@@ -40,7 +40,8 @@ type stacks struct {
 	mu       sync.Mutex
 	failures int // so many calls of the Lambda fail first
 	sent     []string
-	paused   []string // requests
+	paused   []string // requests; so are restored
+	restored []string
 	handler  *stackops.Handler
 }
 
@@ -61,15 +62,24 @@ func newStacks(t *testing.T, k task.Kind) *stacks {
 	s.handler = &stackops.Handler{
 		CloudFormation: s.cf, Tasks: s.tasks, Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Templates: stackops.Templates{BucketPrefix: "acme", Region: "eu-west-1", Hub: "hub", Plugins: stackops.Plugins()},
-		Pause: func(_ context.Context, _ task.Task, request string) error {
-			s.paused = append(s.paused, request)
-			return nil
-		},
-		Notify: func(_ context.Context, m notify.Message) error { s.sent = append(s.sent, m.What); return nil },
+		Stacks:    s,
+		Notify:    func(_ context.Context, m notify.Message) error { s.sent = append(s.sent, m.What); return nil },
 	}
 	s.m = machinesaws.Create(t, workflows.URL, strings.ReplaceAll(t.Name(), "/", "-"), hurried(workflow.Stack()))
 	workflows.Set(s.invoke)
 	return s
+}
+
+// Pause implements stackops.Steered.
+func (s *stacks) Pause(_ context.Context, _ task.Task, request string) error {
+	s.paused = append(s.paused, request)
+	return nil
+}
+
+// Restore implements stackops.Steered.
+func (s *stacks) Restore(_ context.Context, _ task.Task, request string) error {
+	s.restored = append(s.restored, request)
+	return nil
 }
 
 // operate asks for an operation on a task's stack.

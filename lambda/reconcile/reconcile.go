@@ -61,6 +61,13 @@ type Workflows interface {
 type Runs interface {
 	Latest(ctx context.Context, limit int) ([]run.Run, error)
 	Counters(ctx context.Context, runID string) ([]run.Counters, error)
+	Pause(ctx context.Context) (run.Pause, error)
+}
+
+// Stacks are the stacks of tasks, as far as they are steered. The same request again changes nothing.
+type Stacks interface {
+	stackops.Steered
+	Resume(ctx context.Context, t task.Task, request string) error
 }
 
 // Handler looks at some tasks for each call.
@@ -68,6 +75,7 @@ type Handler struct {
 	Tasks          task.Store
 	CloudFormation stackops.Observer
 	Workflows      Workflows
+	Stacks         Stacks
 	// Runs opens the records of a task's runs; nil: the task has none.
 	Runs   func(t *task.Task) Runs
 	Notify notify.Send
@@ -118,11 +126,12 @@ func (h *Handler) one(ctx context.Context, id string) (bool, error) {
 	if t.Operation != nil {
 		return h.operation(ctx, &t)
 	}
-	repaired, err := h.stack(ctx, &t)
-	if repaired || err != nil {
-		return repaired, err
+	for _, look := range []func(context.Context, *task.Task) (bool, error){h.stack, h.steering, h.paused, h.runs} {
+		if repaired, err := look(ctx, &t); repaired || err != nil {
+			return repaired, err
+		}
 	}
-	return h.runs(ctx, &t)
+	return h.conclude(ctx, &t)
 }
 
 // operation looks after an operation that is under way, or should be.
@@ -148,6 +157,9 @@ func (h *Handler) operation(ctx context.Context, t *task.Task) (bool, error) {
 	}
 	o.Operation = op.ID
 	h.Log.Warn("the end of an operation was lost; it is written now", "task", t.ID, "operation", op.ID, "ok", o.OK, "reason", o.Reason)
+	if err := stackops.Hold(ctx, h.Stacks, *t, &o); err != nil {
+		return false, err
+	}
 	stored, written, err := stackops.Write(ctx, h.Tasks, t.ID, o, h.Now())
 	if err != nil || !written || o.OK {
 		return written, err

@@ -47,7 +47,10 @@ type records struct {
 	runs     []run.Run // the newest first
 	counters []run.Counters
 	read     int
+	note     run.Pause
 }
+
+func (r *records) Pause(context.Context) (run.Pause, error) { return r.note, nil }
 
 func (r *records) Latest(context.Context, int) ([]run.Run, error) {
 	r.read++
@@ -65,13 +68,33 @@ type hub struct {
 	workflows *workflows
 	runs      *records
 	sent      []string
+	steered   []string // what stacks were asked for
+	refuse    error    // of the next resume
+}
+
+func (h *hub) Pause(_ context.Context, _ task.Task, request string) error {
+	h.steered = append(h.steered, "pause "+request)
+	return nil
+}
+
+func (h *hub) Restore(_ context.Context, _ task.Task, request string) error {
+	h.steered = append(h.steered, "restore "+request)
+	return nil
+}
+
+func (h *hub) Resume(_ context.Context, _ task.Task, request string) error {
+	h.steered = append(h.steered, "resume "+request)
+	return h.refuse
 }
 
 func newHub(t *testing.T, tasks ...task.Task) *hub {
 	t.Helper()
 	h := &hub{t: t, tasks: tasksim.New(tasks...), cf: stacksim.New(1), workflows: &workflows{progress: map[string]stackops.Progress{}}, runs: &records{}}
+	if len(tasks) > 0 && tasks[0].State == task.Paused {
+		h.runs.note = run.Pause{Paused: true, Since: noon.Add(-time.Hour)}
+	}
 	h.h = &reconcile.Handler{
-		Tasks: h.tasks, CloudFormation: h.cf, Workflows: h.workflows, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
+		Tasks: h.tasks, CloudFormation: h.cf, Workflows: h.workflows, Stacks: h, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return noon },
 		Runs:   func(*task.Task) reconcile.Runs { return h.runs },
 		Notify: func(_ context.Context, m notify.Message) error { h.sent = append(h.sent, m.What); return nil },
 	}

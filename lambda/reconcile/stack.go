@@ -29,6 +29,9 @@ func (h *Handler) stack(ctx context.Context, t *task.Task) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if s.Status.Usable() && t.State == task.Errored && t.Return != "" {
+		return h.mend(ctx, t, &s)
+	}
 	d, drifted := compare(t, &s)
 	if !drifted {
 		return false, nil
@@ -45,7 +48,10 @@ func compare(t *task.Task, s *stackops.Stack) (drift, bool) {
 	case s.Status.Gone():
 		return drift{
 			what: "its stack is gone", reason: "the stack is gone: somebody deleted it in CloudFormation", next: "clone the task to have it anew, or delete it",
-			amend: func(t *task.Task) { t.State, t.Stack.ID, t.Stack.Outputs = task.Errored, "", nil },
+			amend: func(t *task.Task) {
+				t.Fail("")
+				t.Stack.ID, t.Stack.Outputs = "", nil
+			},
 		}, true
 	case s.Status.Moving():
 		return drift{}, false // somebody is at work on it by hand
@@ -56,8 +62,8 @@ func compare(t *task.Task, s *stackops.Stack) (drift, bool) {
 	}
 	return drift{
 		what: "its stack is " + string(s.Status), reason: fmt.Sprintf("the stack is %s: %s", s.Status, cmp.Or(s.StatusReason, "CloudFormation gives no reason")),
-		next:  "look at the stack's events in CloudFormation's console; put the stack right there and edit the task, or stop the task",
-		amend: func(t *task.Task) { t.State = task.Errored },
+		next:  "look at the stack's events in CloudFormation's console; put the stack right there, and the task goes on within a quarter of an hour; or stop the task",
+		amend: func(t *task.Task) { t.Fail(t.State) },
 	}, true
 }
 
@@ -68,8 +74,41 @@ func leftOver(t *task.Task, s *stackops.Stack) (drift, bool) {
 	}
 	return drift{
 		what: "its stack is still there", reason: fmt.Sprintf("the stack %s is still there, %s", s.Name, s.Status), next: "stop the task, which deletes the stack",
-		amend: func(t *task.Task) { t.State, t.Stack.ID, t.Stack.Outputs = task.Errored, s.ID, s.Outputs },
+		amend: func(t *task.Task) {
+			t.Fail("")
+			t.Stack.ID, t.Stack.Outputs = s.ID, s.Outputs
+		},
 	}, true
+}
+
+// mend lets a task in ERROR go on whose stack is whole again, as somebody put it right. An update brings the stack to what is on record
+// first, which nobody knows after a change that failed; when it is like that already, CloudFormation says so.
+func (h *Handler) mend(ctx context.Context, seen *task.Task, s *stackops.Stack) (bool, error) {
+	t, err := task.Amend(ctx, h.Tasks, seen.ID, func(t *task.Task) (*task.Entry, error) {
+		if t.Operation != nil || t.Stack.ID != seen.Stack.ID || !t.Mend(stackops.Actor, h.Now()) {
+			return nil, errStale
+		}
+		return &task.Entry{
+			Task: t.ID, At: h.Now(), By: stackops.Actor, Action: "stack whole again", Note: fmt.Sprintf("the stack is %s; the task goes on when it is brought to what is on record", s.Status),
+			Changes: []task.Change{{Field: "state", Before: string(task.Errored), After: string(t.State)}},
+		}, nil
+	})
+	if errors.Is(err, errStale) || errors.Is(err, task.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	h.Log.Warn("the stack of a task in ERROR is whole again", "task", t.ID, "status", s.Status, "operation", t.Operation.ID)
+	return true, h.Workflows.Begin(ctx, t)
+}
+
+// gone passes on what went wrong, but for a task that was deleted meanwhile.
+func gone(err error) error {
+	if errors.Is(err, task.ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 // errStale ends a repair of a task that somebody works on meanwhile.
@@ -79,7 +118,7 @@ var errStale = errors.New("somebody works on the task meanwhile")
 // compared.
 func (h *Handler) repair(ctx context.Context, seen *task.Task, d drift) (bool, error) {
 	stored, err := task.Amend(ctx, h.Tasks, seen.ID, func(t *task.Task) (*task.Entry, error) {
-		if t.Operation != nil || t.State != seen.State || t.Stack.ID != seen.Stack.ID {
+		if t.Operation != nil || t.State != seen.State || t.Stack.ID != seen.Stack.ID || t.Steering != nil && seen.Steering == nil {
 			return nil, errStale
 		}
 		d.amend(t)

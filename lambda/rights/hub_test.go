@@ -36,8 +36,10 @@ func hubActors() map[string]hubActor {
 			"lambda/task/engineaws": functions, "worker/run/runaws": nil, "worker/ledger/ledgeraws": nil, "worker/image/record/recordaws": nil,
 		}},
 		wiring.Mirror: {beside: topicKey},
+		// It steers stacks, and reads no other of their tables than that of runs.
 		wiring.Reconcile: {beside: topicKey, uses: map[string][]string{
 			"lambda/stackops/stackopsaws": stackopsaws.LookActions(), "worker/run/runaws": runaws.ReaderActions(),
+			"lambda/task/engineaws": functions, "worker/ledger/ledgeraws": nil, "worker/image/record/recordaws": nil,
 		}},
 		// It reads the tables of tasks, begins operations without looking how far they are, and writes down the rights of stores for
 		// their owners.

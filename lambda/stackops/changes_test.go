@@ -19,23 +19,26 @@ func TestUpdate(t *testing.T) {
 }
 
 // A task that was paused stays so: its stack is made and changed as that of a paused task, and is paused again after a change
-// that CloudFormation made or rolled back. One that runs is not.
-func TestPausedTasksStayPaused(t *testing.T) {
+// that CloudFormation made or rolled back. One that runs goes on: a change that is rolled back writes schedule and fleet as they were
+// in the template before, of a task that was made paused off and none, so they are brought back.
+func TestTasksStayAsTheyAre(t *testing.T) {
 	for _, c := range []struct {
-		name                string
-		kind                task.Kind
-		after               task.State
-		prepare             func(f *flow)
-		state               task.State
-		reason              string
-		startPaused, paused string
+		name                 string
+		kind                 task.Kind
+		after                task.State
+		prepare              func(f *flow)
+		state                task.State
+		reason               string
+		startPaused, steered string
 	}{
 		{"made paused", task.Create, task.Paused, func(*flow) {}, task.Paused, "", "true", ""},
 		{"made to run", task.Create, task.InProgress, func(*flow) {}, task.InProgress, "", "false", ""},
-		{"changed", task.Update, task.Paused, func(*flow) {}, task.Paused, "", "true", id + "-2-update runs"},
-		{"changed, when pausing fails at first", task.Update, task.Paused, func(f *flow) { f.stubborn = 3 }, task.Paused, "", "true", id + "-2-update runs"},
-		{"rolled back", task.Update, task.Paused, func(f *flow) { f.cf.FailNext("Queue (AWS::SQS::Queue) UPDATE_FAILED: no") }, task.Paused, "UPDATE_ROLLBACK_COMPLETE", "", id + "-2-update runs"},
+		{"changed", task.Update, task.Paused, func(*flow) {}, task.Paused, "", "true", "pause " + id + "-2-update runs"},
+		{"changed, when pausing fails at first", task.Update, task.Paused, func(f *flow) { f.stubborn = 3 }, task.Paused, "", "true", "pause " + id + "-2-update runs"},
+		{"rolled back", task.Update, task.Paused, func(f *flow) { f.cf.FailNext("Queue (AWS::SQS::Queue) UPDATE_FAILED: no") }, task.Paused, "UPDATE_ROLLBACK_COMPLETE", "", "pause " + id + "-2-update runs"},
 		{"changed while it runs", task.Update, task.InProgress, func(*flow) {}, task.InProgress, "", "false", ""},
+		{"rolled back while it runs", task.Update, task.InProgress, func(f *flow) { f.cf.FailNext("Queue (AWS::SQS::Queue) UPDATE_FAILED: no") }, task.InProgress, "UPDATE_ROLLBACK_COMPLETE", "", "restore " + id + "-2-update runs"},
+		{"rolled back when it is done, and nothing answers at first", task.Update, task.Done, func(f *flow) { f.stubborn = 3; f.cf.FailNext("Queue: no") }, task.Done, "UPDATE_ROLLBACK_COMPLETE", "", "restore " + id + "-2-update runs"},
 		{"gone", task.Update, task.Paused, func(f *flow) { f.cf.Put(name, stackops.DeleteComplete, nil) }, task.Errored, "somebody deleted it", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,8 +52,8 @@ func TestPausedTasksStayPaused(t *testing.T) {
 			}
 			c.prepare(f)
 			f.ends(c.state, c.reason, "")
-			if got := strings.Join(f.paused, ";"); got != c.paused {
-				t.Errorf("paused by %q, want %q", got, c.paused)
+			if got := strings.Join(f.steered, ";"); got != c.steered {
+				t.Errorf("steered by %q, want %q", got, c.steered)
 			}
 			if c.startPaused != "" && !slices.Contains(f.cf.Asked(name).Parameters, stackops.Parameter{Name: "startPaused", Value: c.startPaused}) {
 				t.Errorf("asked for %v", f.cf.Asked(name).Parameters)

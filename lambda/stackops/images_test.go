@@ -37,8 +37,8 @@ func TestTasksOfImagesStayPaused(t *testing.T) {
 			if !slices.Contains(f.cf.Asked(name).Parameters, stackops.Parameter{Name: "startPaused", Value: want}) {
 				t.Errorf("%s to be %s: asked for %v", k, after, f.cf.Asked(name).Parameters)
 			}
-			if held := len(f.paused) == 1; held != (k == task.Update && after == task.Paused) {
-				t.Errorf("%s to be %s: paused by %q", k, after, f.paused)
+			if held := len(f.steered) == 1; held != (k == task.Update && after == task.Paused) {
+				t.Errorf("%s to be %s: steered by %q", k, after, f.steered)
 			}
 		}
 	}

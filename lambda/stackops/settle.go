@@ -21,8 +21,14 @@ func (h *Handler) settle(ctx context.Context, e Execution) (Answer, error) {
 	if o == nil {
 		o = broken(&e)
 	}
-	if err := h.hold(ctx, e, o); err != nil {
+	t, mine, err := h.current(ctx, &e)
+	if err != nil {
 		return Answer{}, err
+	}
+	if mine {
+		if err := Hold(ctx, h.Stacks, t, o); err != nil {
+			return Answer{}, err
+		}
 	}
 	t, changed, err := Write(ctx, h.Tasks, e.Task, *o, h.Now())
 	if err != nil {
@@ -40,18 +46,26 @@ func (h *Handler) settle(ctx context.Context, e Execution) (Answer, error) {
 	return Answer{Next: End, Execution: e}, nil
 }
 
-// hold pauses the stack of a task that was paused before it was changed: a change sets the schedule and the fleet to what the
-// template says, and one that is rolled back to what it said before.
-func (h *Handler) hold(ctx context.Context, e Execution, o *task.Outcome) error {
-	t, mine, err := h.current(ctx, &e)
-	if err != nil || !mine || e.Kind != task.Update || t.Operation.After != task.Paused || !o.OK && !o.RolledBack {
-		return err
+// Hold brings the schedule and the fleet of a task back to how they were before its stack was changed. A change writes them as its
+// template says: of a paused task, not as they are. One that is rolled back writes them as the template said before: of a task that
+// was made paused and goes on since, off and none.
+func Hold(ctx context.Context, stacks Steered, t task.Task, o *task.Outcome) error {
+	op := t.Operation
+	if op.Kind != task.Update || !o.OK && !o.RolledBack {
+		return nil
 	}
 	if o.Outputs != nil {
 		t.Stack.Outputs = o.Outputs
 	}
-	if err := h.Pause(ctx, t, e.Operation); err != nil {
-		return fmt.Errorf("pausing stack %s again: %w", t.Stack.Name, err)
+	switch {
+	case op.After == task.Paused:
+		if err := stacks.Pause(ctx, t, op.ID); err != nil {
+			return fmt.Errorf("pausing stack %s again: %w", t.Stack.Name, err)
+		}
+	case o.RolledBack:
+		if err := stacks.Restore(ctx, t, op.ID); err != nil {
+			return fmt.Errorf("bringing back the schedule and the fleet of stack %s: %w", t.Stack.Name, err)
+		}
 	}
 	return nil
 }

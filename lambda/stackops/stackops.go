@@ -101,11 +101,17 @@ type Handler struct {
 	CloudFormation CloudFormation
 	Tasks          task.Store
 	Templates      Templates
-	// Pause pauses the stack of a task; the same request again changes nothing.
-	Pause  func(ctx context.Context, t task.Task, request string) error
-	Notify notify.Send // tells people that an operation failed
-	Log    *slog.Logger
-	Now    func() time.Time
+	Stacks         Steered
+	Notify         notify.Send // tells people that an operation failed
+	Log            *slog.Logger
+	Now            func() time.Time
+}
+
+// Steered are the stacks of tasks, as far as they are steered beside CloudFormation. The same request again changes nothing.
+type Steered interface {
+	// Pause lets nothing new begin; Restore brings back what CloudFormation took from a task that is not paused.
+	Pause(ctx context.Context, t task.Task, request string) error
+	Restore(ctx context.Context, t task.Task, request string) error
 }
 
 // Handle makes a step. An error means that it is to be made again.

@@ -53,8 +53,9 @@ type flow struct {
 	tasks *tasksim.Store
 	now   time.Time
 	sent  []notify.Message
-	// paused are the requests to pause, each with what it was told of the stack's outputs; stubborn so many of them fail.
-	paused   []string
+	// steered are the requests to pause and to restore, each with what it was told of the stack's outputs; stubborn so many of them
+	// fail.
+	steered  []string
 	stubborn int
 	waits    []int
 	// before is called before every step, and names it.
@@ -68,15 +69,25 @@ func newFlow(t *testing.T, tasks ...task.Task) *flow {
 		CloudFormation: f.cf, Tasks: f.tasks, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return f.now },
 		Templates: stackops.Templates{BucketPrefix: "acme", Region: "eu-west-1", Hub: "hub", Plugins: stackops.Plugins()},
 		Notify:    func(_ context.Context, m notify.Message) error { f.sent = append(f.sent, m); return nil },
-		Pause: func(_ context.Context, t task.Task, request string) error {
-			if f.stubborn--; f.stubborn >= 0 {
-				return errors.New("no function")
-			}
-			f.paused = append(f.paused, request+" "+t.Stack.Outputs["RunTableName"])
-			return nil
-		},
+		Stacks:    f,
 	}
 	return f
+}
+
+func (f *flow) Pause(_ context.Context, t task.Task, request string) error {
+	return f.steer("pause", t, request)
+}
+
+func (f *flow) Restore(_ context.Context, t task.Task, request string) error {
+	return f.steer("restore", t, request)
+}
+
+func (f *flow) steer(what string, t task.Task, request string) error {
+	if f.stubborn--; f.stubborn >= 0 {
+		return errors.New("no function")
+	}
+	f.steered = append(f.steered, what+" "+request+" "+t.Stack.Outputs["RunTableName"])
+	return nil
 }
 
 // stack puts the task's stack there, and on record.

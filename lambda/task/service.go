@@ -111,7 +111,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 		return Task{}, err
 	}
 	now := s.Now().UTC()
-	id := newID(c.Name, in.ClientToken)
+	id := NewID(c.Name, in.ClientToken)
 	after := InProgress
 	if !in.Start {
 		after = Paused
@@ -119,6 +119,7 @@ func (s *Service) Create(ctx context.Context, c Caller, in CreateInput) (Task, e
 	t := Task{
 		ID: id, Edition: 1, Settings: settings.clone(), Type: plugin.Type, PluginVersion: plugin.Version, State: Starting,
 		Stack: Stack{Name: StackName(id)}, CreatedBy: c.Name, UpdatedBy: c.Name, Created: now, Updated: now, ClientToken: in.ClientToken,
+		Input: fingerprint(plugin.Type, settings, in.Start),
 	}
 	t.begin(Create, after, c, now)
 	err = s.Store.Create(ctx, t, Entry{Task: id, At: now, By: c.Name, Action: "created", Changes: changes(Settings{}, t.Settings)})
@@ -139,11 +140,7 @@ func (s *Service) again(ctx context.Context, t Task) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	first := there.Settings
-	if there.Operation != nil && there.Operation.Undo != nil {
-		first = *there.Operation.Undo
-	}
-	if there.Created.Equal(there.Updated) && (t.Type != there.Type || len(changes(first, t.Settings)) > 0) {
+	if there.Input != t.Input {
 		return Task{}, &Error{
 			Code: Conflict, Field: "clientToken", Value: t.ClientToken,
 			Message: fmt.Sprintf("it was used for the task %q, which is another", there.Name), Next: "use a new token for a new task",
@@ -195,25 +192,37 @@ func (s *Service) update(t *Task, c Caller, in UpdateInput) (e *Entry, began boo
 	if version != t.PluginVersion {
 		made = append(made, Change{Field: "pluginVersion", Before: t.PluginVersion, After: version})
 	}
-	if len(made) == 0 {
+	// The stack of a task in ERROR may be another than the record says: then the same parameters once more are an edit, too.
+	mend := t.State == Errored && t.HasStack() && in.Parameters != nil
+	if len(made) == 0 && !mend {
 		return nil, false, nil
 	}
 	now := s.Now().UTC()
-	if began = !maps.Equal(before.Parameters, next.Parameters) || version != t.PluginVersion; began {
+	if began = mend || !maps.Equal(before.Parameters, next.Parameters) || version != t.PluginVersion; began {
 		if err := t.may(edit); err != nil {
 			return nil, false, err
 		}
-		after := t.State
-		if after == Errored || after == Done && next.Schedule != before.Schedule {
-			after = InProgress
-		}
 		undo := t.PluginVersion
-		t.begin(Update, after, c, now)
+		t.begin(Update, t.afterEdit(next.Schedule != before.Schedule), c, now)
 		t.Operation.Undo, t.Operation.UndoVersion, t.PluginVersion = &before, undo, version
 	}
 	t.Settings, t.UpdatedBy, t.Updated = next, c.Name, now
-	t.Edition++
+	if len(made) > 0 {
+		t.Edition++
+	}
 	return &Entry{Task: t.ID, At: now, By: c.Name, Action: "edited", Changes: made}, began, nil
+}
+
+// afterEdit is the state that follows a change of the stack: the one that the task is in, or was in before its ERROR.
+func (t *Task) afterEdit(rescheduled bool) State {
+	after := t.State
+	if after == Errored {
+		after = cmp.Or(t.Return, InProgress)
+	}
+	if after == Done && rescheduled {
+		after = InProgress
+	}
+	return after
 }
 
 // edited returns the settings that an update asks for.
@@ -280,11 +289,13 @@ func (s *Service) CloneDraft(ctx context.Context, c Caller, id string) (CreateIn
 	return CreateInput{Name: from.Name + " copy", Description: from.Description, Type: t.Type, Labels: from.Labels, Parameters: from.Parameters}, nil
 }
 
-// begin notes a new operation, which takes the place of the one before. Its id has the revision that it is written with.
+// begin notes a new operation, which takes the place of the one before. Its id is that of no other, also not of a task of this id
+// that was deleted: names of executions are taken for months.
 func (t *Task) begin(k Kind, after State, c Caller, now time.Time) {
-	t.Operation = &Operation{ID: fmt.Sprintf("%s-%d", t.ID, t.Revision+1), Kind: k, Begun: now, By: c.Name, After: after}
+	id := fmt.Sprintf("%s-%d-%s", t.ID, t.Revision+1, strings.ToLower(rand.Text()[:10]))
+	t.Operation = &Operation{ID: id, Kind: k, Begun: now, By: c.Name, After: after}
 	t.State = map[Kind]State{Create: Starting, Update: Updating, Delete: Stopping}[k]
-	t.Reason, t.NextStep = "", ""
+	t.Reason, t.NextStep, t.Return, t.Steering = "", "", "", nil
 }
 
 // PluginOf returns a plugin by its type; false when the hub does not know it (any more).
@@ -367,13 +378,23 @@ func (s *Service) failed(doing string, err error) error {
 
 var taskID = regexp.MustCompile(`^t-[a-z2-7]{16}$`)
 
-// newID returns the id of a new task: the same for the same caller and token, a random one without a token.
-func newID(caller, token string) string {
+// NewID returns the id of a new task: the same for the same caller and token, a random one without a token.
+func NewID(caller, token string) string {
 	sum := sha256.Sum256([]byte(caller + "\x00" + token))
 	if token == "" {
 		rand.Read(sum[:])
 	}
 	return "t-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
+}
+
+// fingerprint tells one input of a creation from another.
+func fingerprint(kind string, s Settings, start bool) string {
+	var lines []string
+	for _, c := range changes(Settings{}, s) {
+		lines = append(lines, fmt.Sprintf("%q=%q", c.Field, c.After))
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %t %s", kind, start, strings.Join(lines, "\n")))
+	return base32.StdEncoding.EncodeToString(sum[:])
 }
 
 // StackName returns the name of a task's stack: DTH- and the id.

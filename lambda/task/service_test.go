@@ -34,6 +34,8 @@ type engine struct {
 	asked []string
 	begun []task.Operation
 	fail  error
+	// during is called by the next pause, before it answers.
+	during func()
 }
 
 func (e *engine) note(what string, t task.Task, request string) error {
@@ -53,7 +55,12 @@ func (e *engine) Begin(_ context.Context, t task.Task) error {
 	return e.fail
 }
 
-func (e *engine) Pause(_ context.Context, t task.Task, r string) error { return e.note("pause", t, r) }
+func (e *engine) Pause(_ context.Context, t task.Task, r string) error {
+	if e.during != nil {
+		e.during()
+	}
+	return e.note("pause", t, r)
+}
 
 func (e *engine) Resume(_ context.Context, t task.Task, r string) error {
 	return e.note("resume", t, r)

@@ -70,7 +70,8 @@ func (s *Service) missing(ctx context.Context, plugin Plugin, parameters map[str
 	return &first
 }
 
-// changes returns what differs between settings, field by field, in order.
+// changes returns what differs between settings, field by field, in order. A parameter that is given and empty differs from one that
+// is not given, which has the plugin's default.
 func changes(before, after Settings) (all []Change) {
 	add := func(field, b, a string) {
 		if b != a {
@@ -88,7 +89,10 @@ func changes(before, after Settings) (all []Change) {
 		}
 		slices.Sort(names)
 		for _, k := range names {
-			add(prefix+k, b[k], a[k])
+			_, had := b[k]
+			if _, has := a[k]; had != has || b[k] != a[k] {
+				all = append(all, Change{Field: prefix + k, Before: b[k], After: a[k]})
+			}
 		}
 	}
 	each("labels.", before.Labels, after.Labels)

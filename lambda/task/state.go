@@ -74,6 +74,8 @@ func (t *Task) may(a action) error {
 		return refuse("its stack "+t.Stack.Name+" is still there", "stop the task first, which deletes the stack")
 	case a == edit && t.State == Errored && !t.HasStack():
 		return refuse("it has no stack that could be changed", "clone the task, or delete it")
+	case a == edit && t.Steering != nil:
+		return refuse("it is being "+string(t.Steering.action()), "wait a moment, or ask for that once more; what broke off is looked after within a quarter of an hour")
 	case slices.Contains(allowed[a], t.State):
 		return nil
 	case t.State.Busy():
@@ -137,13 +139,47 @@ func (t *Task) Settle(o Outcome, now time.Time) bool {
 		t.State, t.Reason, t.NextStep = op.After, "", ""
 	case op.Kind == Update && op.Undo != nil:
 		t.Parameters, t.Schedule, t.PluginVersion = op.Undo.Parameters, op.Undo.Schedule, op.UndoVersion
-		if t.State = Errored; o.RolledBack {
-			t.State = op.After
+		if t.State = op.After; !o.RolledBack {
+			t.Fail(op.After)
 		}
+	case op.Kind == Delete:
+		t.Fail("") // whoever wanted it stopped decides
 	default:
-		t.State = Errored
+		t.Fail(op.After)
 	}
+	t.Conclude(now)
 	return true
+}
+
+// Fail brings the task into ERROR. It goes on in a state when its stack is whole again; "" when a person has to decide.
+func (t *Task) Fail(back State) { t.State, t.Return = Errored, back }
+
+// Mend begins an update that brings the stack of a task in ERROR, which is whole again, to what is on record; the task goes on
+// then as it was before. It reports whether there is anything to go on with.
+func (t *Task) Mend(by string, now time.Time) bool {
+	if t.State != Errored || t.Return == "" || !t.HasStack() {
+		return false
+	}
+	before, version := t.Settings.clone(), t.PluginVersion
+	t.begin(Update, t.Return, Caller{Name: by}, now)
+	t.Operation.Undo, t.Operation.UndoVersion = &before, version
+	return true
+}
+
+// Conclude makes a one-time task DONE whose latest run was proved while the task was in a state in which it could not be done, and
+// reports whether it did.
+func (t *Task) Conclude(now time.Time) bool {
+	last := t.LastRun
+	if last == nil || last.State != run.Done || !last.Finished.After(t.Wanted) || t.Agreement.RunID != last.ID || !t.Agreement.InSync || !t.once() {
+		return false
+	}
+	t.State, t.Updated = Done, now
+	return true
+}
+
+// once reports whether a proof makes the task DONE.
+func (t *Task) once() bool {
+	return t.Schedule.Kind == Once && !t.Schedule.Events && t.State == InProgress && t.Steering == nil
 }
 
 // Progress is what a run told of itself, at a time.
@@ -196,7 +232,7 @@ func (t *Task) closed(p Progress, now time.Time) {
 		t.Health = Attention
 	}
 	t.agree(p)
-	if p.Proved && p.Left() == 0 && t.Settings.Schedule.Kind == Once && !t.Settings.Schedule.Events && t.State == InProgress {
+	if p.Proved && p.Left() == 0 && t.once() {
 		t.State, t.Updated = Done, now
 	}
 }

@@ -13,20 +13,108 @@ import (
 
 // Pause lets nothing new begin for a task. What is under way is finished or kept.
 func (s *Service) Pause(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, wish{
-		role: Operator, action: pause, what: "paused", doing: "pausing the task",
-		ask: func(t Task, request string) error { return s.Engine.Pause(ctx, t, request) },
-		set: func(t *Task, _ time.Time, _ string) { t.State = Paused },
-	}, id, "")
+	return s.steer(ctx, c, pause, Paused, id)
 }
 
 // Resume lets a paused task go on; it begins with a pass.
 func (s *Service) Resume(ctx context.Context, c Caller, id string) (Task, error) {
-	return s.change(ctx, c, wish{
-		role: Operator, action: resume, what: "resumed", doing: "resuming the task",
-		ask: func(t Task, request string) error { return s.Engine.Resume(ctx, t, request) },
-		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
-	}, id, "")
+	return s.steer(ctx, c, resume, InProgress, id)
+}
+
+// steer pauses or resumes a task: the wish is on record first, then the stack is asked, then the record says that it is so. What
+// breaks off in between is finished or undone by whoever finds the wish: a hub's reconciler, or the same call once more.
+func (s *Service) steer(ctx context.Context, c Caller, a action, to State, id string) (Task, error) {
+	if err := c.need(Operator); err != nil {
+		return Task{}, err
+	}
+	if _, err := s.get(ctx, id); err != nil {
+		return Task{}, err
+	}
+	request, err := requestID(id, a, "")
+	if err != nil {
+		return Task{}, err
+	}
+	t, err := Amend(ctx, s.Store, id, func(t *Task) (*Entry, error) {
+		if err := t.may(a); err != nil {
+			return nil, err
+		}
+		if t.Steering == nil {
+			t.Steering = &Steering{ID: request, To: to, Asked: s.Now().UTC(), By: c.Name}
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return Task{}, s.failed("saving the task", err)
+	}
+	request = t.Steering.ID
+	ask := s.Engine.Pause
+	if to == InProgress {
+		ask = s.Engine.Resume
+	}
+	if err := ask(ctx, t, request); err != nil {
+		return Task{}, s.notSteered(ctx, id, request, err)
+	}
+	t, err = Amend(ctx, s.Store, id, func(t *Task) (*Entry, error) {
+		e := t.Steered(request, c.Name, s.Now().UTC())
+		if e == nil && t.State != to { // somebody stopped it meanwhile
+			return nil, t.may(a)
+		}
+		return e, nil
+	})
+	if err != nil {
+		return Task{}, s.failed("saving the task", err)
+	}
+	return t, nil
+}
+
+// notSteered returns what to tell of a stack that did not do as it was asked. A refusal says that nothing is changed, so the wish is
+// withdrawn; else it stays on record, as nobody knows how far the stack came.
+func (s *Service) notSteered(ctx context.Context, id, request string, why error) error {
+	if Is(why, WrongState) {
+		_, err := Amend(context.WithoutCancel(ctx), s.Store, id, func(t *Task) (*Entry, error) {
+			t.NotSteered(request, s.Now().UTC())
+			return nil, nil
+		})
+		if err != nil {
+			s.Log.Error("a pause or resume that was refused is still on record; the reconciler withdraws it", "task", id, "error", err)
+		}
+	}
+	return s.failed("steering the task", why)
+}
+
+// action is what a person asked for.
+func (s *Steering) action() action {
+	if s.To == Paused {
+		return pause
+	}
+	return resume
+}
+
+// Steered brings the end of a pause or a resume into the task, and returns the entry that tells of it; nil when the request is not
+// the task's, or not any more.
+func (t *Task) Steered(request, by string, now time.Time) *Entry {
+	w := t.Steering
+	if w == nil || w.ID != request {
+		return nil
+	}
+	from := t.State
+	t.Steering, t.State, t.Updated, t.UpdatedBy = nil, w.To, now, w.By
+	if w.To == InProgress {
+		t.Wanted = w.Asked
+	}
+	return &Entry{
+		Task: t.ID, At: now, By: by, Action: string(w.action()), Changes: []Change{{Field: "state", Before: string(from), After: string(t.State)}},
+	}
+}
+
+// NotSteered withdraws a pause or a resume that did not come about, and reports whether it was the task's.
+func (t *Task) NotSteered(request string, now time.Time) bool {
+	if t.Steering == nil || t.Steering.ID != request {
+		return false
+	}
+	t.Steering = nil
+	t.Conclude(now)
+	return true
 }
 
 // Run makes a pass now. A token makes the call safe to repeat.
@@ -34,7 +122,7 @@ func (s *Service) Run(ctx context.Context, c Caller, id, token string) (Task, er
 	return s.change(ctx, c, wish{
 		role: Operator, action: runNow, what: "run", doing: "starting a run",
 		ask: func(t Task, request string) error { return s.Engine.RunNow(ctx, t, request) },
-		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
+		set: func(t *Task, now time.Time, _ string) { t.State, t.Wanted = InProgress, now },
 	}, id, token)
 }
 
@@ -47,9 +135,10 @@ func (s *Service) Retry(ctx context.Context, c Caller, id string, r Retry, token
 		return Task{}, err
 	}
 	return s.change(ctx, c, wish{
-		role: Operator, action: redo, what: "retried", doing: "retrying objects", note: r.words(),
-		ask: func(t Task, request string) error { return s.Engine.Retry(ctx, t, request, r) },
-		set: func(t *Task, _ time.Time, _ string) { t.State = InProgress },
+		role: Operator, action: redo, what: "asked to retry", doing: "retrying objects",
+		note: func(request string) string { return r.words() + ", in run " + request },
+		ask:  func(t Task, request string) error { return s.Engine.Retry(ctx, t, request, r) },
+		set:  func(t *Task, now time.Time, _ string) { t.State, t.Wanted = InProgress, now },
 	}, id, token)
 }
 
@@ -83,9 +172,9 @@ func (s *Service) Stop(ctx context.Context, c Caller, id string) (Task, error) {
 type wish struct {
 	role   Role
 	action action
-	what   string // as the audit calls it
-	note   string
-	doing  string // what did not work when ask fails
+	what   string                      // as the audit calls it
+	note   func(request string) string // nil: none
+	doing  string                      // what did not work when ask fails
 	// ask asks the engine, once; nil: nothing is asked of it. set brings it into the record, as often as others write at
 	// the same time.
 	ask func(t Task, request string) error
@@ -97,7 +186,7 @@ func (s *Service) change(ctx context.Context, c Caller, w wish, id, token string
 	if err := c.need(w.role); err != nil {
 		return Task{}, err
 	}
-	request, err := requestID(id, token)
+	request, err := requestID(id, w.action, token)
 	if err != nil {
 		return Task{}, err
 	}
@@ -108,6 +197,7 @@ func (s *Service) change(ctx context.Context, c Caller, w wish, id, token string
 	if err := t.may(w.action); err != nil {
 		return Task{}, err
 	}
+	now := s.Now().UTC() // what comes of it is later
 	if w.ask != nil {
 		if err := w.ask(t, request); err != nil {
 			return Task{}, s.failed(w.doing, err)
@@ -118,13 +208,16 @@ func (s *Service) change(ctx context.Context, c Caller, w wish, id, token string
 		if err := t.may(w.action); err != nil {
 			return nil, err
 		}
-		from, now, op := t.State, s.Now().UTC(), t.Operation
+		from, op := t.State, t.Operation
 		w.set(t, now, request)
 		t.Updated, t.UpdatedBy = now, c.Name
 		if began = ""; t.Operation != op {
 			began = t.Operation.ID
 		}
-		e := Entry{Task: id, At: now, By: c.Name, Action: w.what, Note: w.note}
+		e := Entry{Task: id, At: now, By: c.Name, Action: w.what}
+		if w.note != nil {
+			e.Note = w.note(request)
+		}
 		if t.State != from {
 			e.Changes = []Change{{Field: "state", Before: string(from), After: string(t.State)}}
 		}
@@ -173,14 +266,14 @@ func (r Retry) words() string {
 
 var clientToken = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// requestID names something that is asked of a task: the same for the same token.
-func requestID(task, token string) (string, error) {
+// requestID names something that is asked of a task: the same for the same action and token.
+func requestID(task string, a action, token string) (string, error) {
 	if token == "" {
 		return "r-" + rand.Text()[:16], nil
 	}
 	if !clientToken.MatchString(token) {
 		return "", invalid("clientToken", token, "allowed are up to 64 letters, digits, dots, hyphens and underscores")
 	}
-	sum := sha256.Sum256([]byte(task + "\x00" + token))
+	sum := sha256.Sum256([]byte(task + "\x00" + string(a) + "\x00" + token))
 	return "r-" + base32.StdEncoding.EncodeToString(sum[:10]), nil
 }

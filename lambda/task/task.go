@@ -20,8 +20,10 @@ type Task struct {
 	State         State
 	Reason        string // why the task is in ERROR, or what the latest operation could not do; "" when all is well
 	NextStep      string // what to do about Reason
+	Return        State  // of a task in ERROR: where it goes on when its stack is whole again; "": nothing but a person leads out
 	Stack         Stack
 	Operation     *Operation // what is under way with the stack; nil: nothing
+	Steering      *Steering  // a pause or a resume that is not known to be through; nil: none
 	Health        Health
 	LastRun       *Run // the run that was told of last
 	Agreement     Agreement
@@ -30,7 +32,9 @@ type Task struct {
 	UpdatedBy     string
 	Created       time.Time
 	Updated       time.Time // by a person or by the end of an operation; not by a run
+	Wanted        time.Time // when a person last asked for a run: what was proved before is not its end
 	ClientToken   string    // of the creation
+	Input         string    // fingerprint of what the task was created with
 }
 
 // Settings are what a person says of a task.
@@ -76,6 +80,14 @@ type Operation struct {
 	// Undo are the settings whose parameters come back when an update fails; nil for other operations.
 	Undo        *Settings
 	UndoVersion string
+}
+
+// Steering is a pause or a resume. It is on record before the stack is asked: whoever finds it later can look how far it came.
+type Steering struct {
+	ID    string // of the request: the same for every attempt
+	To    State  // Paused or InProgress
+	Asked time.Time
+	By    string
 }
 
 // Kind is what an operation does to a stack.
@@ -137,7 +149,7 @@ func (t *Task) Clone() Task {
 	c := *t
 	c.Settings = t.Settings.clone()
 	c.Stack.Outputs = maps.Clone(t.Stack.Outputs)
-	c.LastRun, c.Plan, c.Check = copied(t.LastRun), copied(t.Plan), copied(t.Check)
+	c.LastRun, c.Plan, c.Check, c.Steering = copied(t.LastRun), copied(t.Plan), copied(t.Check), copied(t.Steering)
 	if c.Operation = copied(t.Operation); c.Operation != nil && c.Operation.Undo != nil {
 		undo := c.Operation.Undo.clone()
 		c.Operation.Undo = &undo

@@ -75,10 +75,11 @@ func (s *Stack) Schedule(ctx context.Context, on bool) error {
 
 // Fleet implements control.Stack.
 func (s *Stack) Fleet(ctx context.Context, c control.Capacity) error {
-	_, err := s.groups.UpdateAutoScalingGroup(ctx, &autoscaling.UpdateAutoScalingGroupInput{
-		AutoScalingGroupName: &s.o.Group, MinSize: &c.Min, MaxSize: &c.Max, DesiredCapacity: &c.Desired,
-	})
-	if err != nil {
+	in := &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: &s.o.Group, MinSize: &c.Min, MaxSize: &c.Max}
+	if c.Desired != control.AsIs {
+		in.DesiredCapacity = &c.Desired
+	}
+	if _, err := s.groups.UpdateAutoScalingGroup(ctx, in); err != nil {
 		return fmt.Errorf("setting the limits of Auto Scaling group %s: %w", s.o.Group, err)
 	}
 	if _, err := s.alarms.EnableAlarmActions(ctx, &cloudwatch.EnableAlarmActionsInput{AlarmNames: s.o.Alarms}); err != nil {

@@ -1,6 +1,7 @@
 package localsqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -23,12 +24,19 @@ func OpenRequests(ctx context.Context, db *sql.DB) (*Requests, error) {
 
 // Add implements local.Requests.
 func (s *Requests) Add(ctx context.Context, r local.Request) error {
-	_, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO requests (id, task, kind, body, asked) VALUES (?, ?, ?, ?, ?)`,
+	res, err := s.db.ExecContext(ctx, `INSERT OR IGNORE INTO requests (id, task, kind, body, asked) VALUES (?, ?, ?, ?, ?)`,
 		r.ID, r.Task, r.Kind, []byte(r.Body), r.Asked.UnixNano())
 	if err != nil {
 		return fmt.Errorf("keeping request %s: %w", r.ID, err)
 	}
-	return nil
+	if n, err := res.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	there, err := s.Get(ctx, r.ID)
+	if err == nil && (there.Task != r.Task || there.Kind != r.Kind || !bytes.Equal(there.Body, r.Body)) {
+		err = local.ErrOther
+	}
+	return err
 }
 
 const columns = `SELECT id, task, kind, body, asked, done, answer FROM requests `

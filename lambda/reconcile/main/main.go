@@ -15,6 +15,7 @@ import (
 	"github.com/datatransferhub/dth/lambda/stackops/stackopsaws"
 	"github.com/datatransferhub/dth/lambda/stackops/startaws"
 	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/lambda/task/engineaws"
 	"github.com/datatransferhub/dth/lambda/task/taskaws"
 	"github.com/datatransferhub/dth/lambda/wiring"
 	s3 "github.com/datatransferhub/dth/plugins/s3/wiring"
@@ -31,6 +32,7 @@ func main() {
 	}
 	h := &reconcile.Handler{
 		Tasks: taskaws.Open(cfg, os.Getenv(wiring.EnvTasks), os.Getenv(wiring.EnvAudit)), CloudFormation: stackopsaws.Open(cfg, ""), Workflows: startaws.Open(cfg, os.Getenv(wiring.EnvStackWorkflow)),
+		Stacks: engineaws.Open(cfg),
 		Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
 		Runs: func(t *task.Task) reconcile.Runs {
 			table := t.Stack.Outputs[s3.OutputRuns]

@@ -27,7 +27,7 @@ func main() {
 	}
 	h := &stackops.Handler{
 		CloudFormation: stackopsaws.Open(cfg, os.Getenv(wiring.EnvServiceRole)), Tasks: taskaws.Open(cfg, os.Getenv(wiring.EnvTasks), os.Getenv(wiring.EnvAudit)),
-		Pause: engineaws.Open(cfg).Pause, Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
+		Stacks: engineaws.Open(cfg), Notify: notifyaws.To(cfg, os.Getenv(wiring.EnvTopic)), Log: log, Now: time.Now,
 		Templates: stackops.Templates{
 			BucketPrefix: os.Getenv(wiring.EnvAssets), Region: cfg.Region, Boundary: os.Getenv(wiring.EnvBoundary), Hub: os.Getenv(wiring.EnvHub), Plugins: stackops.Plugins(),
 		},

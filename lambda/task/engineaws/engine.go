@@ -115,6 +115,16 @@ func (e *Engine) Resume(ctx context.Context, t task.Task, request string) error 
 	return e.do(ctx, t, control.Resume, request)
 }
 
+// Restore brings back the schedule and the fleet of a task that is not paused, after CloudFormation has written them as they were
+// before an update. A stack that does not know how is resumed: that begins with a pass, which finds nothing new.
+func (e *Engine) Restore(ctx context.Context, t task.Task, request string) error {
+	err := e.do(ctx, t, control.Restore, request)
+	if task.Is(err, task.WrongState) {
+		return e.Resume(ctx, t, request)
+	}
+	return err
+}
+
 // RunNow implements task.Engine.
 func (e *Engine) RunNow(ctx context.Context, t task.Task, request string) error {
 	return e.do(ctx, t, control.Run, request)

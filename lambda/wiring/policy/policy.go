@@ -46,7 +46,7 @@ func Lambda(name string) []Statement {
 	case wiring.Mirror:
 		return slices.Concat(tasks(), tell())
 	case wiring.Reconcile:
-		return slices.Concat(tasks(), tell(), lookAtStacks(), BeginOperations(), lookAtWorkflows(), readRuns())
+		return slices.Concat(tasks(), tell(), lookAtStacks(), BeginOperations(), lookAtWorkflows(), readRuns(), steerStacks())
 	}
 	return nil
 }
