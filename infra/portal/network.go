@@ -105,10 +105,11 @@ func (b *builder) flowLog() {
 	b.c.ownVPC.Guard(group, role, log)
 }
 
-// cluster makes the ECS cluster in which plugins run containers.
+// cluster makes the ECS cluster in which plugins run containers. It names no capacity providers: tasks start with the launch type
+// FARGATE, which needs none, and in an account that never had a cluster those cannot be named before the role of ECS is there.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 func (b *builder) cluster() {
 	b.s.Resource("Cluster", "AWS::ECS::Cluster", object{
-		"ClusterSettings":   list{object{"Name": "containerInsights", "Value": "enabled"}},
-		"CapacityProviders": list{"FARGATE", "FARGATE_SPOT"},
+		"ClusterSettings": list{object{"Name": "containerInsights", "Value": "enabled"}},
 	})
 }

@@ -57,7 +57,7 @@ func TestResources(t *testing.T) {
 		"EdgeFirewall/Scope":                                                                       `"CLOUDFRONT"`,
 		"ReconcilerSchedule/ScheduleExpression":                                                    `"rate(15 minutes)"`,
 		"Topic/KmsMasterKeyId":                                                                     `{"Fn::GetAtt":["TopicKey","Arn"]}`,
-		"Cluster/CapacityProviders":                                                                `["FARGATE","FARGATE_SPOT"]`,
+		"Cluster/CapacityProviders":                                                                `null`, // accounts without the role of ECS cannot name them
 	}
 	each(t, func(t *testing.T, _ Variant, tmpl *template) {
 		for path, want := range same {
