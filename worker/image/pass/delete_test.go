@@ -9,15 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/image"
 	"github.com/datatransferhub/dth/worker/image/copier"
-	"github.com/datatransferhub/dth/worker/image/ecraws"
 	"github.com/datatransferhub/dth/worker/image/imagetest"
 	"github.com/datatransferhub/dth/worker/image/pass"
 	"github.com/datatransferhub/dth/worker/image/plan"
@@ -96,83 +90,6 @@ func TestTooManyToDelete(t *testing.T) {
 	if gone(t, to, "app", "old") {
 		t.Error("it was deleted")
 	}
-}
-
-// amazon opens an imitated Amazon ECR, and what fills it.
-func amazon(t *testing.T) (*imagetest.ECR, *ecraws.Registry, imagetest.Filler) {
-	t.Helper()
-	e := imagetest.NewECR(canary)
-	t.Cleanup(e.Close)
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &e.URL, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")}
-	r, err := ecraws.Open(t.Context(), cfg, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return e, r, imagetest.Filler{Host: e.Host, Base: 100, Layer: 10, Options: []remote.Option{remote.WithAuth(&authn.Basic{Username: "AWS", Password: canary})}}
-}
-
-// Between two Amazon ECRs what has no tag is compared, too: a tag that was moved leaves nothing behind but what the source has.
-func TestDeletionBetweenECRs(t *testing.T) {
-	need(t)
-	sourceECR, from, f := amazon(t)
-	_, to, _ := amazon(t)
-	sourceECR.Add("app")
-	write := func(tag string, seed uint64) string {
-		digest, err := f.Write(t.Context(), "app", tag, seed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return digest
-	}
-	moved := write("latest", 1)
-	index, err := f.WriteIndex(t.Context(), "app", "multi", 5, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := write("old", 2)
-	h := newHand(t, from, to)
-	h.config.Plan.Delete, h.config.Plan.MaxDeleteShare = true, 1
-	if r := h.run(t, "run1"); !r.Agree() || r.Deleted != 0 {
-		t.Fatalf("%+v\n%s", r, h.log)
-	}
-	latest := write("latest", 3)
-	for _, reference := range []string{"old", moved, "multi"} {
-		if err := from.Delete(t.Context(), "app", reference); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, e := range entries(t, to, "app", index) {
-		if err := from.Delete(t.Context(), "app", e); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := h.run(t, "run2")
-	// Tags: old and multi. Without: what latest was, both images of the index.
-	if !r.Agree() || r.Deleted != 5 {
-		t.Errorf("%+v\n%s", r, h.log)
-	}
-	for _, reference := range []string{"old", old, "multi", index, moved} {
-		if !gone(t, to, "app", reference) {
-			t.Errorf("%s is still there", reference)
-		}
-	}
-	agree(t, to, "", map[string]string{"app latest": latest})
-}
-
-func entries(t *testing.T, at image.Registry, repository, index string) (all []string) {
-	t.Helper()
-	_, content, err := at.Manifest(t.Context(), repository, index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	listed, err := image.ReadIndex(content)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range listed {
-		all = append(all, e.Digest)
-	}
-	return all
 }
 
 // slow is a tool that copies in memory, and watches how many copies go to each repository at once.

@@ -75,7 +75,7 @@ func (p *planner) call(ctx context.Context, at image.Registry, f func() error) e
 	p.mu.Lock()
 	p.result.Totals.ListCalls++
 	p.mu.Unlock()
-	err, until := p.repeat(ctx, at, f)
+	until, err := p.repeat(ctx, at, f)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -84,20 +84,20 @@ func (p *planner) call(ctx context.Context, at image.Registry, f func() error) e
 }
 
 // repeat tries until a call succeeds, or fails for good. until is set when the registry serves again later than is waited for.
-func (p *planner) repeat(ctx context.Context, at image.Registry, f func() error) (err error, until time.Time) { //nolint:revive // the error is what is asked for
+func (p *planner) repeat(ctx context.Context, at image.Registry, f func() error) (until time.Time, err error) {
 	began := time.Now()
 	for try := 1; ; try++ {
 		err = f()
 		var final interface{ Permanent() bool }
 		if err == nil || try >= p.Retry.Attempts || !failure.ClassOf(err).Retryable() || errors.As(err, &final) && final.Permanent() {
-			return err, time.Time{}
+			return time.Time{}, err
 		}
 		switch waited := p.patience.Wait(ctx, p.Retry.Delay(try), err, began, at); {
 		case errors.Is(waited, patience.ErrTooLong):
 			until = at.Limited()
-			return fmt.Errorf("%w; %s", err, patience.Hint(err, at)), until
+			return until, fmt.Errorf("%w; %s", err, patience.Hint(err, at))
 		case waited != nil:
-			return err, time.Time{}
+			return time.Time{}, err
 		}
 	}
 }
