@@ -23,7 +23,7 @@ type Place struct {
 // Cloud returns the plugins whose tasks are stacks in an account. version is that of their templates.
 func Cloud(version string, at Place) []task.Plugin {
 	objects, ofObjects := within(s3.Contract(), ofInstances, at.Network)
-	images, ofImages := within(ecr.Contract(), ofContainers, at.Network)
+	images, ofImages := within(ecr.At(at.Account, at.Region), ofContainers, at.Network)
 	bounded(objects)
 	bounded(images)
 	all := []task.Plugin{s3Plugin(objects, version, at), ecrPlugin(images, version)}

@@ -1,7 +1,9 @@
 package catalog_test
 
 import (
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/datatransferhub/dth/lambda/catalog"
@@ -75,5 +77,24 @@ func TestImagesInWords(t *testing.T) {
 	}
 	if s := all[i].Schedule(contract.Values{}); s.Kind != task.Once || s.Events {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A hub refuses what its stacks could not do where they are, before one is made.
+func TestImagesKnowTheirPlace(t *testing.T) {
+	all := catalog.Cloud("v1", catalog.Place{Account: "123456789012", Region: "eu-west-1"})
+	i := slices.IndexFunc(all, func(p task.Plugin) bool { return p.Type == "ECR" })
+	for field, change := range map[string]map[string]string{
+		"pushEvents": {"pushEvents": "Yes", "srcRegion": "eu-west-2"}, "destPrefix": {"destRegion": "eu-west-1"}, "": {"pushEvents": "Yes"},
+	} {
+		given := map[string]string{
+			"destRegion": "eu-west-3", "ecsClusterName": "c", "ecsVpcId": "vpc-0123456789abcdef0", "ecsSubnetA": "subnet-0123456789abcdef0", "ecsSubnetB": "subnet-0123456789abcdef1",
+			"alarmEmail": "ops@example.com",
+		}
+		maps.Copy(given, change)
+		_, err := all[i].Contract.Validate(given)
+		if (err == nil) != (field == "") || err != nil && !strings.HasPrefix(err.Error(), field+":") {
+			t.Errorf("%v: %v", change, err)
+		}
 	}
 }
