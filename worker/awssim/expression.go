@@ -132,6 +132,19 @@ func (p *parser) test() bool {
 		_, has := p.operand()
 		p.expect(")")
 		return has == want
+	case "attribute_type":
+		p.next()
+		p.expect("(")
+		raw, has := p.raw()
+		p.expect(",")
+		kind, _ := p.operand()
+		p.expect(")")
+		var members map[string]json.RawMessage
+		if !has || json.Unmarshal(raw, &members) != nil {
+			return false
+		}
+		_, is := members[kind.text]
+		return is
 	case "begins_with", "contains":
 		begins := strings.EqualFold(p.next(), "begins_with")
 		p.expect("(")

@@ -61,8 +61,10 @@ func TestConditionalPuts(t *testing.T) {
 		{"attribute_not_exists(none) AND contains(#w, :w) AND #s <= :one", true},
 		{"#s > :ten", false},
 		{":ten > :two", true}, // by number, not by text
+		{"attribute_type(#s, :n) AND NOT attribute_type(#w, :n)", true},
+		{"attribute_type(none, :n)", false},
 	} {
-		out, err := put(1, test.condition, attributes{":one": n(1), ":two": n(2), ":ten": n(10), ":w": s("w")})
+		out, err := put(1, test.condition, attributes{":one": n(1), ":two": n(2), ":ten": n(10), ":w": s("w"), ":n": s("N")})
 		if test.holds != (err == nil) {
 			t.Errorf("%s: %v", test.condition, err)
 		}
