@@ -34,7 +34,10 @@ func TestStorm(t *testing.T) {
 		text, _ := os.ReadFile(log) // it may not be there
 		t.Fatalf("%v\n%.20000s", err, text)
 	}
-	for _, kind := range []string{"kill -9 of a worker", "the secret is wrong", "source: 503 SlowDown", "destination: reset", "SQS: delivered twice", "DynamoDB: answer lost"} {
+	for _, kind := range []string{
+		"kill -9 of a worker", "the secret is wrong", "source: 503 SlowDown", "destination: reset", "SQS: delivered twice", "SQS: given out of order", "SQS: delivered again after its deletion",
+		"source object overwritten", "source object deleted", "giant overwritten", "event", "DynamoDB: answer lost",
+	} {
 		if r.Faults[kind] == 0 {
 			t.Errorf("nothing was tried of %q", kind)
 		}

@@ -72,6 +72,7 @@ type report struct {
 	Calls      int64          `json:"calls"`      // of queue and tables
 	Superseded int64          `json:"superseded"` // messages of runs that a later one overtook
 	SecretRead int64          `json:"secretReads"`
+	Duplicates int            `json:"duplicates"` // deliveries beyond the first
 }
 
 func (r *report) print(out io.Writer) {
@@ -79,7 +80,7 @@ func (r *report) print(out io.Writer) {
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(out, "| %s | %d |\n", kind, r.Faults[kind])
 	}
-	fmt.Fprintf(out, "\nretries %d, throttled %d, messages of superseded runs %d, calls of queue and tables %d, reads of the secret %d\n", r.Retries, r.Throttles, r.Superseded, r.Calls, r.SecretRead)
+	fmt.Fprintf(out, "\nretries %d, throttled %d, duplicate deliveries %d, messages of superseded runs %d, calls of queue and tables %d, reads of the secret %d\n", r.Retries, r.Throttles, r.Duplicates, r.Superseded, r.Calls, r.SecretRead)
 }
 
 // chaos makes a run in the storm and two after it, and judges.
@@ -110,6 +111,9 @@ func chaos(ctx context.Context, o options, logFile string) (r *report, err error
 			r.Faults[[]string{"source: ", "destination: "}[i]+kind] = n
 		}
 	}
+	for _, kind := range []string{"SQS: delivered twice", "SQS: delivered again after its deletion", "event told twice"} {
+		r.Duplicates += r.Faults[kind]
+	}
 	if t, countErr := w.retries(ctx); countErr == nil {
 		r.Retries, r.Throttles, r.Superseded = t.Retries, t.Throttles, t.Superseded
 	}
@@ -128,6 +132,10 @@ func (w *world) weather(ctx context.Context) error {
 		if err := w.pass(ctx, quiet, nil); err != nil {
 			return err
 		}
+	}
+	// What events caused is counted in a run of its own.
+	if err := w.countersEqualLedger(ctx, "events-"+w.began.UTC().Format("20060102")); err != nil {
+		return err
 	}
 	if err := w.calm(); err != nil {
 		return err

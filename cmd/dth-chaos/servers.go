@@ -77,7 +77,33 @@ func (w *world) services() {
 	w.aws = awssim.New(awssim.Options{Now: func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }})
 	dead := w.aws.CreateQueue("dead", awssim.QueueOptions{Visibility: 15 * time.Minute})
 	w.dead = dead
-	w.queue = w.aws.CreateQueue("task", awssim.QueueOptions{Visibility: 15 * time.Minute, MaxReceives: 5, DeadLetters: dead})
+	w.queue = w.aws.CreateQueue("task", awssim.QueueOptions{
+		Visibility: 15 * time.Minute, MaxReceives: 5, DeadLetters: dead,
+		Order: func(n int) int {
+			if !w.storm.Load() {
+				return 0
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			i := random.IntN(n)
+			if i > 0 {
+				w.faults["SQS: given out of order"]++
+			}
+			return i
+		},
+		Revive: func() bool {
+			if !w.storm.Load() {
+				return false
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			again := random.Float64() < 0.02
+			if again {
+				w.faults["SQS: delivered again after its deletion"]++
+			}
+			return again
+		},
+	})
 	w.ledger = w.aws.CreateTable("ledger", awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{"Failures": {Hash: "FailureShard", Range: "ObjectKey"}})
 	w.ledger.Watch(w.written.add)
 	w.runs = w.aws.CreateTable("runs", awssim.Index{Hash: "PK", Range: "SK"}, nil)
@@ -168,7 +194,8 @@ func (w *world) configure() error {
 	document, err := json.Marshal(map[string]any{
 		"stackName": "chaos", "region": "us-east-1", "queueUrl": w.queue.URL(), "deadLetterQueueUrl": w.dead.URL(), "ledgerTable": "ledger", "runTable": "runs",
 		"parameters": map[string]string{
-			"srcType": "S3_Compatible", "srcBucket": bucket, "srcEndpoint": w.gates[0].url, "srcCredentials": "s",
+			// The source is one that sends events; the environment of the programs says where it is.
+			"srcType": "Amazon_S3", "srcBucket": bucket, "srcRegion": "us-east-1", "srcCredentials": "s", "srcEvent": "CreateAndDelete",
 			"destType": "S3_Compatible", "destBucket": bucket, "destEndpoint": w.gates[1].url, "destCredentials": "s", "giantThreshold": "64MiB",
 		},
 	})

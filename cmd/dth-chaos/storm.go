@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +52,8 @@ type world struct {
 	ledger      *awssim.Table
 	written     written
 	runs        *awssim.Table
-	ahead       atomic.Int64 // of the queue's clock
+	ahead       atomic.Int64   // of the queue's clock
+	transport   http.Transport // of this program's own looks at queue and tables
 	secrets     *secrets
 	gates       [2]*proxy           // in front of source and destination
 	ends        [2]*storeaws.Bucket // past the proxies
@@ -62,6 +66,9 @@ type world struct {
 	logs   bytes.Buffer // of all programs
 
 	workers []*program
+	events  int                        // that were sent; of the one that makes mischief
+	began   time.Time                  // of all events: they are of one day
+	before  [2]map[string]store.Object // what both ends held before anything was copied
 }
 
 func newWorld(o options) (*world, error) {
@@ -70,7 +77,7 @@ func newWorld(o options) (*world, error) {
 		return nil, err
 	}
 	r := rand.New(rand.NewPCG(o.seed, 3))
-	return &world{options: o, dir: dir, secret: fmt.Sprintf("canary%016x%016x", r.Uint64(), r.Uint64()), rand: r, faults: map[string]int{}}, nil
+	return &world{options: o, dir: dir, began: time.Now(), secret: fmt.Sprintf("canary%016x%016x", r.Uint64(), r.Uint64()), rand: r, faults: map[string]int{}}, nil
 }
 
 func (w *world) close() {
@@ -116,7 +123,7 @@ type program struct {
 func (w *world) run(name string, args ...string) (*program, error) {
 	cmd := exec.Command(filepath.Join(w.options.bin, name), append([]string{"--config", w.config}, args...)...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "AWS_") }),
-		"AWS_ENDPOINT_URL="+w.aws.URL(), "AWS_ENDPOINT_URL_SECRETS_MANAGER="+w.secrets.url, "AWS_ACCESS_KEY_ID=stack", "AWS_SECRET_ACCESS_KEY="+w.secret,
+		"AWS_ENDPOINT_URL="+w.aws.URL(), "AWS_ENDPOINT_URL_SECRETS_MANAGER="+w.secrets.url, "AWS_ENDPOINT_URL_S3="+w.gates[0].url, "AWS_ACCESS_KEY_ID=stack", "AWS_SECRET_ACCESS_KEY="+w.secret,
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/nonexistent", "AWS_SHARED_CREDENTIALS_FILE=/nonexistent")
 	cmd.Stdout, cmd.Stderr = w, w
 	if err := cmd.Start(); err != nil {
@@ -146,6 +153,9 @@ func (w *world) mischief(ctx context.Context) error {
 	defer kill.Stop()
 	change := time.NewTicker(w.options.storm / time.Duration(20+w.options.objects/5))
 	defer change.Stop()
+	giant := time.NewTicker(w.options.storm / time.Duration(w.options.giants+2))
+	defer giant.Stop()
+	altered := 0
 	wrong := time.After(w.options.storm / 3)
 	var right <-chan time.Time
 	kills := 0
@@ -166,8 +176,16 @@ func (w *world) mischief(ctx context.Context) error {
 				w.ahead.Add(int64(16 * time.Minute)) // what the dead had in hand reappears
 			}
 		case <-change.C:
-			if err := w.alter(ctx); err != nil && ctx.Err() == nil {
+			// To its end: what is changed is told of.
+			if err := w.alter(context.WithoutCancel(ctx)); err != nil {
 				return err
+			}
+		case <-giant.C:
+			if altered < w.options.giants {
+				if err := w.alterGiant(context.WithoutCancel(ctx), altered); err != nil {
+					return err
+				}
+				altered++
 			}
 		case <-wrong:
 			w.note("the secret is wrong")
@@ -179,22 +197,79 @@ func (w *world) mischief(ctx context.Context) error {
 	}
 }
 
-// alter overwrites or deletes a source object.
+// alter overwrites or deletes a source object, and has the store tell of it.
 func (w *world) alter(ctx context.Context) error {
 	page, err := w.ends[0].List(ctx, store.ListRequest{MaxKeys: 1000})
 	if err != nil {
 		return fmt.Errorf("choosing an object: %w", err)
 	}
 	o := page.Objects[w.intN(len(page.Objects))]
-	if strings.HasSuffix(o.Key, "/") || strings.HasPrefix(o.Key, "giant/") {
+	if strings.HasSuffix(o.Key, "/") || strings.HasPrefix(o.Key, giants) {
 		return nil
 	}
 	if w.intN(3) == 0 {
 		w.note("source object deleted")
-		return w.ends[0].Delete(ctx, o.Key)
+		return w.remove(ctx, o.Key)
 	}
 	w.note("source object overwritten")
-	return w.put(ctx, o.Key, o.Size)
+	return w.overwrite(ctx, o.Key, o.Size)
+}
+
+// giants begins the keys of the objects that the fleet shares.
+const giants = "giant/"
+
+// alterGiant overwrites a giant while its parts are copied; of three or more it deletes the last.
+func (w *world) alterGiant(ctx context.Context, i int) error {
+	if i >= 2 && i == w.options.giants-1 {
+		w.note("giant deleted")
+		return w.remove(ctx, fmt.Sprint(giants, i))
+	}
+	w.note("giant overwritten")
+	return w.overwrite(ctx, fmt.Sprint(giants, i), giantSize(i))
+}
+
+func giantSize(i int) int64 { return int64(64+i*70)<<20 + int64(i) }
+
+func (w *world) remove(ctx context.Context, key string) error {
+	if err := w.ends[0].Delete(ctx, key); err != nil {
+		return err
+	}
+	w.tell("ObjectRemoved:Delete", key, 0, "")
+	return nil
+}
+
+func (w *world) overwrite(ctx context.Context, key string, size int64) error {
+	if err := w.put(ctx, key, size); err != nil {
+		return err
+	}
+	info, err := w.ends[0].Head(ctx, key, "")
+	if err != nil {
+		return err
+	}
+	w.tell("ObjectCreated:Put", key, size, info.ETag)
+	return nil
+}
+
+// tell sends the event of a change, as the store would: sometimes twice.
+func (w *world) tell(name, key string, size int64, etag string) {
+	w.events++
+	object := map[string]any{"key": url.QueryEscape(key), "sequencer": fmt.Sprintf("%016X", w.events)}
+	if etag != "" {
+		object["size"], object["eTag"] = size, etag
+	}
+	body, err := json.Marshal(map[string]any{"Records": []any{map[string]any{
+		"eventVersion": "2.1", "eventSource": "aws:s3", "eventTime": w.began.UTC().Format("2006-01-02T15:04:05.000Z"), "eventName": name,
+		"s3": map[string]any{"bucket": map[string]any{"name": bucket}, "object": object},
+	}}})
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	w.note("event")
+	w.queue.Send(string(body))
+	if w.intN(10) == 0 {
+		w.note("event told twice")
+		w.queue.Send(string(body))
+	}
 }
 
 // put writes an object of random content to the source.
@@ -209,8 +284,14 @@ type noise struct{ *rand.ChaCha8 }
 // blow runs one pass and its copies with everything going wrong, until the pass is through and the queue empty.
 func (w *world) blow(ctx context.Context) error {
 	for i := range w.options.giants {
-		if err := w.put(ctx, fmt.Sprintf("giant/%d", i), int64(64+i*70)<<20+int64(i)); err != nil {
+		if err := w.put(ctx, fmt.Sprint(giants, i), giantSize(i)); err != nil {
 			return fmt.Errorf("writing a giant: %w", err)
+		}
+	}
+	for i := range w.ends {
+		var err error
+		if w.before[i], err = keys(ctx, w.ends[i]); err != nil {
+			return err
 		}
 	}
 	o := odds{busy: 0.10, reset: 0.02, truncate: 0.01, lost: 0.01, slow: 0.05}
@@ -333,10 +414,10 @@ func (w *world) openUploads() (n int) {
 	return n
 }
 
-// calm stops the workers gently.
+// calm looks at what one worker holds after all that, and stops the others gently.
 func (w *world) calm() error {
-	var all error
-	for _, p := range w.workers {
+	all := w.idle(w.workers[0])
+	for _, p := range w.workers[1:] {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-p.done:
@@ -350,4 +431,40 @@ func (w *world) calm() error {
 	}
 	w.workers = nil
 	return all
+}
+
+// mostIdle is how many goroutines a worker without work may have, those of idle connections aside: its receivers and loops. Each
+// object or part under way has several.
+const mostIdle = 80
+
+// idle has a worker without work tell what its goroutines do, upon which it ends.
+func (w *world) idle(p *program) error {
+	w.mu.Lock()
+	from := w.logs.Len()
+	w.mu.Unlock()
+	_ = p.cmd.Process.Signal(syscall.SIGQUIT) // the runtime of Go answers with all stacks
+	select {
+	case <-p.done:
+	case <-time.After(time.Minute):
+		p.kill()
+		return errors.New("a worker did not tell of its goroutines")
+	}
+	w.mu.Lock()
+	text := string(w.logs.Bytes()[from:])
+	w.mu.Unlock()
+	goroutines, connections := 0, 0
+	for _, stack := range strings.Split(text, "\n\n") {
+		switch {
+		case !strings.Contains(stack, "goroutine "):
+		case strings.Contains(stack, "net/http.(*persistConn)"):
+			connections++
+		default:
+			goroutines++
+		}
+	}
+	w.say("a worker without work has %d goroutines, and %d of idle connections", goroutines, connections)
+	if goroutines == 0 || goroutines > mostIdle {
+		return fmt.Errorf("a worker without work has %d goroutines, allowed are 1 to %d", goroutines, mostIdle)
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/giant"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
@@ -30,7 +32,7 @@ import (
 
 func (w *world) service() aws.Config {
 	url := w.aws.URL()
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("t", "t", "")}
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &url, Credentials: credentials.NewStaticCredentialsProvider("t", "t", ""), HTTPClient: &http.Client{Transport: &w.transport}}
 }
 
 // keys lists a bucket, past the proxies.
@@ -176,15 +178,23 @@ func (w *world) judge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	named, equal := 0, 0
+	named, equal := map[string]int{}, 0
 	for key := range source {
 		row, recorded := rows[key]
 		if !recorded {
 			fail("%q has no record", key)
 			continue
 		}
-		if row.Status != ledger.Done {
-			named++ // the ledger says why
+		switch {
+		case row.Status == ledger.Done:
+		case row.Status == ledger.Failed && row.ErrorClass != "" && row.Error != "", row.Status == ledger.Skipped && row.Error != "":
+			named[fmt.Sprintf("%s %s", row.Status, row.ErrorClass)]++ // the ledger says why
+			if row.ErrorClass == string(failure.BadCredentials) {
+				fail("%q is FAILED for a secret that was corrected", key)
+			}
+			continue
+		default:
+			fail("%q is there, and its record says %s %q %q", key, row.Status, row.ErrorClass, row.Error)
 			continue
 		}
 		if _, there := destination[key]; !there {
@@ -199,10 +209,12 @@ func (w *world) judge(ctx context.Context) error {
 		}
 		equal++
 	}
-	if named > 5 {
-		fail("%d objects are named as not copied, which is more than the sample asks for", named)
+	const most = 5 // the sample has one
+	if n := sumOf(named); n > most {
+		fail("%d objects are named as not copied, which is more than the sample asks for: %v", n, named)
 	}
-	w.say("%d objects are equal by SHA-256, %d are named in the ledger", equal, named)
+	w.say("%d objects are equal by SHA-256, named in the ledger are %v", equal, named)
+	w.onlyThere(source, destination, fail)
 	if visible, flying, delayed := w.queue.Depth(); visible+flying+delayed != 0 {
 		fail("%d messages are in the queue", visible+flying+delayed)
 	}
@@ -224,6 +236,37 @@ func (w *world) judge(ctx context.Context) error {
 	return errors.Join(all, w.noTrace(), w.noConnections())
 }
 
+// onlyThere looks at what only the destination holds: what was there before and never at the source, all of it, and nothing else.
+func (w *world) onlyThere(source, destination map[string]store.Object, fail func(string, ...any)) {
+	extra := 0
+	for key := range destination {
+		if _, there := source[key]; there {
+			continue
+		}
+		_, had := w.before[1][key]
+		if _, was := w.before[0][key]; was || !had {
+			fail("%q is at the destination, and was deleted at the source", key)
+			continue
+		}
+		extra++
+	}
+	for key := range w.before[1] {
+		_, was := w.before[0][key]
+		_, there := destination[key]
+		if !was && !there {
+			fail("%q was at the destination only, and is gone", key)
+		}
+	}
+	w.say("%d objects are at the destination only, as before", extra)
+}
+
+func sumOf(tally map[string]int) (n int) {
+	for _, v := range tally {
+		n += v
+	}
+	return n
+}
+
 // noTrace searches logs and records for the secret.
 func (w *world) noTrace() error {
 	w.mu.Lock()
@@ -243,8 +286,9 @@ func (w *world) noTrace() error {
 
 // noConnections waits for the connections of programs that have ended to be gone.
 func (w *world) noConnections() error {
+	w.transport.CloseIdleConnections()
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		n := w.gates[0].open.Load() + w.gates[1].open.Load()
+		n := w.gates[0].open.Load() + w.gates[1].open.Load() + w.aws.Stats().Open
 		if n == 0 {
 			return nil
 		}
