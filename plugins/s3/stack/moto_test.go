@@ -40,7 +40,7 @@ func TestStackInMoto(t *testing.T) {
 	t.Run("launch templates", func(t *testing.T) { a.T = t; a.checkLaunchTemplates(ids) })
 	t.Run("workers", func(t *testing.T) { a.T = t; a.checkWorkers(ids, subnets[:2]) })
 	t.Run("rule", func(t *testing.T) { a.T = t; a.checkRule(ids) })
-	t.Run("state machine", func(t *testing.T) { a.T = t; a.checkMachine(ids) })
+	t.Run("state machines", func(t *testing.T) { a.T = t; a.checkMachine(ids) })
 	t.Run("role", func(t *testing.T) { a.T = t; a.checkRole(ids) })
 }
 
@@ -143,10 +143,12 @@ func (a account) checkRule(ids map[string]string) {
 }
 
 func (a account) checkMachine(ids map[string]string) {
-	machine := a.JSON("states", "AWSStepFunctions.DescribeStateMachine", object{"stateMachineArn": ids["Controller"]})
-	definition, _ := machine["definition"].(string)
-	if !json.Valid([]byte(definition)) || strings.Contains(definition, "${") || !strings.Contains(definition, ids["MultipartFunction"]) {
-		a.T.Errorf("definition: %v", machine)
+	for id, function := range map[string]string{"Controller": "MultipartFunction", "Monitor": "MonitorFunction"} {
+		machine := a.JSON("states", "AWSStepFunctions.DescribeStateMachine", object{"stateMachineArn": ids[id]})
+		definition, _ := machine["definition"].(string)
+		if !json.Valid([]byte(definition)) || strings.Contains(definition, "${") || !strings.Contains(definition, ids[function]) {
+			a.T.Errorf("%s: definition: %v", id, machine)
+		}
 	}
 }
 
