@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 )
 
 // MaxTicks is how many looks one execution of the state machine makes. Step Functions ends an execution at 25,000 events
@@ -44,7 +45,16 @@ func (e Execution) Next(r Report) (Execution, Verdict) {
 
 // Name is the name of the execution: of at most 80 letters, digits, hyphens and underscores, and the same for whoever
 // starts it for the same upload.
-func (e Execution) Name() string {
+func (e Execution) Name() string { return e.prefix() + strconv.Itoa(e.Continuation) }
+
+func (e Execution) prefix() string {
 	sum := sha256.Sum256([]byte(e.Upload))
-	return "giants-" + hex.EncodeToString(sum[:16]) + "-" + strconv.Itoa(e.Continuation)
+	return "giants-" + hex.EncodeToString(sum[:16]) + "-"
+}
+
+// Number returns which continuation a name stands for; false when it is no execution of the same upload.
+func (e Execution) Number(name string) (int, bool) {
+	digits, is := strings.CutPrefix(name, e.prefix())
+	n, err := strconv.Atoi(digits)
+	return n, is && err == nil
 }

@@ -39,15 +39,55 @@ func (s *Starter) Ensure(ctx context.Context, u multipart.Upload) error {
 	if len(running.Executions) > 0 {
 		return nil
 	}
-	e := giant.Execution{Upload: u.ID}
-	input, err := json.Marshal(e)
+	return s.start(ctx, giant.Execution{Upload: u.ID})
+}
+
+// starts bounds the names that are tried for one upload at a time; whoever is asked again goes on from what is listed by then.
+const starts = 10
+
+// start starts an execution, or the one that follows the last of that upload: a name is taken for 90 days, also by an execution
+// that failed or was stopped.
+func (s *Starter) start(ctx context.Context, e giant.Execution) error {
+	for range starts {
+		input, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		_, err = s.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &s.arn, Name: aws.String(e.Name()), Input: aws.String(string(input))})
+		var exists *types.ExecutionAlreadyExists
+		if err == nil {
+			return nil
+		}
+		if !errors.As(err, &exists) {
+			return fmt.Errorf("starting the controller: %w", err)
+		}
+		running, last, err := s.last(ctx, e)
+		if err != nil || running {
+			return err
+		}
+		e.Continuation = last + 1
+	}
+	return fmt.Errorf("starting the controller: %d executions of upload %s have ended although it is open", e.Continuation, e.Upload)
+}
+
+// listed is how many executions are looked at, the latest first. What is not among them ended long ago.
+const listed = 1000
+
+// last returns the number of the latest execution of an upload that is known, at least that of e, and whether one of them runs.
+// Listing tells it by the rights that a worker has anyhow.
+func (s *Starter) last(ctx context.Context, e giant.Execution) (running bool, last int, err error) {
+	page, err := s.client.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: &s.arn, MaxResults: listed})
 	if err != nil {
-		return err
+		return false, 0, fmt.Errorf("looking for the controllers of an upload: %w", err)
 	}
-	_, err = s.client.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &s.arn, Name: aws.String(e.Name()), Input: aws.String(string(input))})
-	var exists *types.ExecutionAlreadyExists
-	if err != nil && !errors.As(err, &exists) {
-		return fmt.Errorf("starting the controller: %w", err)
+	last = e.Continuation
+	for _, x := range page.Executions {
+		n, of := e.Number(aws.ToString(x.Name))
+		if !of {
+			continue
+		}
+		running = running || x.Status == types.ExecutionStatusRunning
+		last = max(last, n)
 	}
-	return nil
+	return running, last, nil
 }
