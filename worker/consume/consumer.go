@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/datatransferhub/dth/worker/event"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/message"
@@ -242,8 +243,12 @@ func (c *Consumer) begin(ctx, work context.Context, m queue.Message) bool {
 
 // settle has a message settled. It holds a place of the gate.
 func (c *Consumer) settle(ctx, work context.Context, m queue.Message, content message.Message) {
+	receives := m.Receives
+	if message.WasSeen(content) {
+		receives = max(receives, 2)
+	}
 	for tries := 1; ; tries++ {
-		out := c.Settler.Settle(work, content, m.Receives)
+		out := c.Settler.Settle(work, content, receives)
 		if !c.suspicious(work, out) {
 			if tries == 1 && failure.Is(out.Err, failure.AccessDenied) && !c.StopOnEndpoint {
 				continue // the endpoint may have refused everybody a moment ago: what it refuses twice is refused
@@ -276,9 +281,9 @@ func (c *Consumer) undecodable(work context.Context, m queue.Message, err error)
 // giveBack returns messages that were never begun. A fresh message takes the place of each, so that
 // stopping does not use up its receives.
 func (c *Consumer) giveBack(work context.Context, messages []queue.Message) {
-	bodies := make([]string, len(messages))
+	bodies := make([]string, 0, len(messages))
 	for i := range messages {
-		bodies[i] = messages[i].Body
+		bodies = append(bodies, c.fresh(messages[i])...)
 	}
 	c.leases.remove(messages)
 	if err := c.Queue.Send(work, bodies); err != nil {
@@ -288,6 +293,36 @@ func (c *Consumer) giveBack(work context.Context, messages []queue.Message) {
 	if err := c.Queue.Delete(work, messages); err != nil {
 		c.Log.Warn("deleting handed-back messages failed; they will be seen twice", "error", err)
 	}
+}
+
+// fresh returns what takes the place of a message. That it was received before is told by no queue any more, so the new one says
+// it: the one who had it may have begun, and died. An event cannot say it; the objects that it asks for do.
+func (c *Consumer) fresh(m queue.Message) []string {
+	if m.Receives <= 1 {
+		return []string{m.Body}
+	}
+	var seen []message.Message
+	if content, err := message.Decode(m.Body); err == nil {
+		seen = append(seen, content)
+	} else if n, err := event.Decode(m.Body); err == nil && c.Events != nil {
+		for _, r := range n.Records {
+			if o, nothing := c.Events.Object(r); nothing == "" {
+				seen = append(seen, o)
+			}
+		}
+	}
+	bodies := make([]string, 0, len(seen))
+	for _, content := range seen {
+		body, err := message.Seen(content).Encode()
+		if err != nil {
+			return []string{m.Body}
+		}
+		bodies = append(bodies, body)
+	}
+	if len(bodies) == 0 {
+		return []string{m.Body}
+	}
+	return bodies
 }
 
 // release makes a message visible again after d.
@@ -311,7 +346,7 @@ func (c *Consumer) settled(work context.Context, m queue.Message, content messag
 	runID, key := content.Names()
 	e := entry{message: m, run: runID, key: key, outcome: out, remove: true}
 	if object, ok := content.(message.Object); ok {
-		e.op = object.Op
+		e.op, e.sequencer = object.Op, object.Sequencer
 	}
 	c.record.saw(runID, out)
 	switch class := failure.ClassOf(out.Err); {

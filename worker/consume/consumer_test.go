@@ -2,6 +2,7 @@ package consume_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -16,10 +17,13 @@ import (
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/database/databasesqlite"
 	"github.com/datatransferhub/dth/worker/failure"
+	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/ledger/ledgersqlite"
 	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/queue"
 	"github.com/datatransferhub/dth/worker/queue/queuesqlite"
+	"github.com/datatransferhub/dth/worker/run"
 	"github.com/datatransferhub/dth/worker/run/runsqlite"
 	"github.com/datatransferhub/dth/worker/transfer"
 )
@@ -35,9 +39,15 @@ type desk struct {
 	settle func(ctx context.Context, m message.Object) transfer.Outcome
 	reach  func(ctx context.Context) error // nil: both ends answer
 	starts int
+
+	mu       sync.Mutex
+	receives []int // of the messages that were settled
 }
 
-func (d *desk) Settle(ctx context.Context, m message.Message, _ int) transfer.Outcome {
+func (d *desk) Settle(ctx context.Context, m message.Message, receives int) transfer.Outcome {
+	d.mu.Lock()
+	d.receives = append(d.receives, receives)
+	d.mu.Unlock()
 	return d.settle(ctx, m.(message.Object))
 }
 
@@ -514,4 +524,266 @@ func TestGateFollowsWhatAnEndTakes(t *testing.T) {
 			t.Errorf("limit %d where a fifth is refused at any speed", got)
 		}
 	})
+}
+
+// Counters that cannot be written keep the messages of a batch in the queue, where they are seen again soon: not when their leases
+// end, which are renewed as long as they are held.
+func TestCountersThatCannotBeWrittenHandBack(t *testing.T) {
+	refused := &failure.Error{Class: failure.AccessDenied, Op: "PutItem"}
+	for name, arm := range map[string]func(c *consume.Config, fails func() error){
+		"the counters": func(c *consume.Config, fails func() error) { c.Runs = &brokenRuns{Store: c.Runs, fails: fails} },
+		"the run": func(c *consume.Config, fails func() error) {
+			c.OnRun = func(context.Context, string) error { return fails() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.send(keys(5)...)
+			d.sendOf("other", "x")
+			var tries atomic.Int64
+			err := d.run(d.empty, func(c *consume.Config) {
+				arm(c, func() error {
+					if tries.Add(1) <= 2 {
+						return refused
+					}
+					return nil
+				})
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := d.queue.Len(); n != 0 {
+				t.Fatalf("%d messages are held", n)
+			}
+			if got := d.counted(); got["DONE:stream"] != 5 || len(got) != 1 {
+				t.Errorf("counted %v", got)
+			}
+			if got := d.countedOf("other"); got["DONE:stream"] != 1 || len(got) != 1 {
+				t.Errorf("of the other run counted %v", got)
+			}
+		})
+	}
+}
+
+// brokenRuns refuses some counters.
+type brokenRuns struct {
+	run.Store
+	fails func() error
+}
+
+func (b *brokenRuns) PutCounters(ctx context.Context, id string, c run.Counters) error {
+	if err := b.fails(); err != nil {
+		return err
+	}
+	return b.Store.PutCounters(ctx, id, c)
+}
+
+// What a drained worker sends anew says that it was received before, and the next worker heeds it: one who had it may have begun
+// and died.
+func TestDrainTellsWhatWasReceivedBefore(t *testing.T) {
+	created := `{"Records":[{"eventVersion":"2.1","eventSource":"aws:s3","eventTime":"2026-11-23T10:00:00.000Z","eventName":"ObjectCreated:Put",` +
+		`"s3":{"bucket":{"name":"src"},"object":{"key":"k","sequencer":"0A","size":5,"eTag":"e"}}}]}`
+	filter, err := job.NewFilter(job.Selection{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := &consume.Events{Job: &job.Job{Events: job.EventsCreate, Source: job.Endpoint{Bucket: "src"}}, Filter: filter}
+	object, err := message.Object{Run: "run", Key: "k", Size: 5, ETag: "e", Op: message.Copy}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string]string{"object": object, "event": created} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			if err := d.queue.Send(t.Context(), []string{body}); err != nil {
+				t.Fatal(err)
+			}
+			var tries atomic.Int64
+			d.settle = func(ctx context.Context, _ message.Object) transfer.Outcome {
+				if tries.Add(1) == 1 {
+					return transfer.Outcome{Err: &failure.Error{Class: failure.Network}}
+				}
+				<-ctx.Done()
+				return transfer.Outcome{Err: &failure.Error{Class: failure.Canceled, Err: ctx.Err()}}
+			}
+			follow := func(c *consume.Config) { c.Events, c.Drain = events, time.Millisecond }
+			if err := d.run(func() bool { return tries.Load() == 2 }, follow); err != nil {
+				t.Fatal(err)
+			}
+			waiting, err := d.queue.Receive(t.Context(), 10, 0)
+			if err != nil || len(waiting) != 1 || waiting[0].Receives != 1 {
+				t.Fatalf("waiting are %+v, %v", waiting, err)
+			}
+			m, err := message.Decode(waiting[0].Body)
+			if err != nil || !message.WasSeen(m) {
+				t.Fatalf("waiting is %s, %v", waiting[0].Body, err)
+			}
+			if err := d.queue.Extend(t.Context(), waiting, 0); err != nil {
+				t.Fatal(err)
+			}
+			d.receives = nil
+			d.settle = func(_ context.Context, m message.Object) transfer.Outcome { return done(m) }
+			overtaken := func(c *consume.Config) { c.Superseded = func(id string) bool { return id == "run" } }
+			if err := d.run(d.empty, follow, overtaken); err != nil {
+				t.Fatal(err)
+			}
+			if len(d.receives) != 1 || d.receives[0] < 2 || d.rows("k")["k"].Status != ledger.Done {
+				t.Errorf("settled as received %v times, recorded %+v", d.receives, d.rows("k"))
+			}
+		})
+	}
+}
+
+// dropAgain is a queue whose first deletions fail, as if the worker had died before them: the messages are seen again.
+type dropAgain struct {
+	queue.Queue
+	fails atomic.Int64
+}
+
+func (q *dropAgain) Delete(ctx context.Context, messages []queue.Message) error {
+	if q.fails.Add(-1) >= 0 {
+		return errors.Join(errors.New("no answer"), q.Extend(ctx, messages, 0))
+	}
+	return q.Queue.Delete(ctx, messages)
+}
+
+// Messages that are dropped because their run was overtaken are in its counters before they are deleted, each of them once: the
+// run would wait for them for ever.
+func TestDroppedMessagesAreCountedOnce(t *testing.T) {
+	d := newDesk(t)
+	d.send(keys(30)...)
+	again := &dropAgain{Queue: d.queue}
+	again.fails.Store(2)
+	overtaken := func(c *consume.Config) {
+		c.Superseded, c.Queue = func(string) bool { return true }, again
+	}
+	if err := d.run(d.empty, overtaken); err != nil {
+		t.Fatal(err)
+	}
+	all, err := d.runs.Counters(t.Context(), "run")
+	if err != nil || run.Settled(all) != 30 || run.Total(all).Superseded != 30 {
+		t.Errorf("%d are settled, %+v, %v", run.Settled(all), all, err)
+	}
+	if n := len(d.rows(keys(30)...)); n != 0 {
+		t.Errorf("%d were settled all the same", n)
+	}
+	// What comes afterwards does not bring them back.
+	d.send("late")
+	if err := d.run(d.empty, overtaken); err != nil {
+		t.Fatal(err)
+	}
+	if all, err = d.runs.Counters(t.Context(), "run"); err != nil || run.Settled(all) != 31 {
+		t.Errorf("%d are settled, %+v, %v", run.Settled(all), all, err)
+	}
+}
+
+// Two runs record the same of an object at once: each counts its own message.
+func TestRunsThatAgreeCountTheirMessages(t *testing.T) {
+	d := newDesk(t)
+	heed := func(c *consume.Config) {
+		c.Heed = func() ledger.Heed { return ledger.Heed{Runs: []string{"run", "other"}} }
+	}
+	var met atomic.Int64
+	d.settle = func(_ context.Context, m message.Object) transfer.Outcome {
+		out := done(m)
+		out.DestinationETag, out.Expect = "d", &ledger.Revision{}
+		if m.Run == "run" {
+			// It read that there is no record; by the time it writes its own, the other run's is there.
+			met.Add(1)
+			d.sendOf("other", m.Key)
+			for len(d.rows(m.Key)) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		return out
+	}
+	d.send(keys(3)...)
+	if err := d.run(func() bool { return met.Load() >= 3 && d.empty() }, heed); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"run", "other"} {
+		if got := d.countedOf(id); got["DONE:stream"] != 3 || len(got) != 1 {
+			t.Errorf("of %s counted %v", id, got)
+		}
+	}
+	if met.Load() != 3 {
+		t.Errorf("%d were settled for 3 messages", met.Load())
+	}
+}
+
+// One worker replaces ten thousand records whose writers had not counted them. What it remembers of them stays small, whatever
+// became of the writers, and the counts are exact all along.
+func TestManyCorrectionsStaySmall(t *testing.T) {
+	d := newDesk(t)
+	const n = 10_000
+	var puts []ledger.Put
+	for i, key := range keys(n) {
+		writer := "alive"
+		if i%2 == 0 {
+			writer = "slow"
+		}
+		puts = append(puts, ledger.Put{Record: ledger.Record{
+			Key: key, Status: ledger.Failed, ErrorClass: "kms", Size: 10, SourceETag: "e", RunID: "run", Worker: writer, Seq: int64(i + 1), FinishedAt: time.Now(),
+		}})
+	}
+	if _, err := d.ledger.PutBatch(t.Context(), puts); err != nil {
+		t.Fatal(err)
+	}
+	counts := func(writer string) {
+		err := d.runs.PutCounters(context.Background(), "run", run.Counters{
+			Worker: writer, Seq: n, Outcomes: map[string]run.Tally{"FAILED": {Objects: n / 2, Bytes: n / 2 * 10}}, Errors: map[string]int64{"kms": n / 2},
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	check := func(when string) {
+		t.Helper()
+		all, err := d.runs.Counters(t.Context(), "run")
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := run.Total(all)
+		if want := (run.Tally{Objects: n, Bytes: n * 10}); total.Outcomes["DONE:stream"] != want || len(total.Outcomes) != 1 || len(total.Errors) != 0 {
+			t.Errorf("%s: counted %+v, %+v", when, total.Outcomes, total.Errors)
+		}
+	}
+	d.send(keys(n)...)
+	var settled, largest atomic.Int64
+	d.settle = func(_ context.Context, m message.Object) transfer.Outcome {
+		if settled.Add(1) == n/3 {
+			counts("alive")
+		}
+		return done(m)
+	}
+	err := d.run(d.empty, func(c *consume.Config) {
+		c.Runs = &watchedRuns{Store: c.Runs, put: func(counters run.Counters) {
+			text, err := json.Marshal(counters)
+			if err != nil {
+				t.Error(err)
+			}
+			largest.Store(max(largest.Load(), int64(len(text))))
+		}}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if largest.Load() > 40_000 {
+		t.Errorf("counters of %d bytes were written", largest.Load())
+	}
+	t.Logf("the largest counters have %d bytes", largest.Load())
+	check("with writers that died")
+	counts("slow") // it was about to, all the time
+	check("when all have counted")
+}
+
+// watchedRuns tells of counters before they are written.
+type watchedRuns struct {
+	run.Store
+	put func(run.Counters)
+}
+
+func (w *watchedRuns) PutCounters(ctx context.Context, id string, c run.Counters) error {
+	w.put(c)
+	return w.Store.PutCounters(ctx, id, c)
 }

@@ -53,7 +53,11 @@ func (d *DeadLetters) Read(ctx context.Context) (recorded, unreadable int64, err
 	c := New(Config{
 		Queue: &grave{Queue: d.Queue, reading: reading}, Ledger: d.Ledger, Runs: d.Runs, Settler: reading, Worker: d.Worker, Log: d.Log,
 		Concurrency: 32, Receivers: 2, ReceiveWait: time.Second, Events: d.Events,
-		OnOutcome: func(ledger.Record) { reading.recorded.Add(1) },
+		OnOutcome: func(r ledger.Record) {
+			if r.Status == ledger.Failed {
+				reading.recorded.Add(1)
+			}
+		},
 	})
 	err = c.Run(ctx)
 	return reading.recorded.Load(), reading.unreadable.Load(), err
@@ -97,12 +101,18 @@ func (l *lastWord) object(ctx context.Context, m message.Object, dead error) tra
 	expect := &ledger.Revision{}
 	var found *ledger.Record
 	if row, there := rows[m.Key]; there {
-		told := row.RunID == m.Run && row.Status != ledger.InProgress || m.Sequencer != "" && event.Compare(row.Sequencer, m.Sequencer) >= 0
-		if told || row.FinishedAt.After(m.Modified) && row.Status == ledger.Done && row.SourceETag == m.ETag {
+		if row.RunID == m.Run && row.Outcome() != string(ledger.InProgress) || m.Sequencer != "" && event.Compare(row.Sequencer, m.Sequencer) >= 0 {
 			return transfer.Outcome{Settled: true}
 		}
 		r := row.Revision()
 		expect, found = &r, &row
+		if row.FinishedAt.After(m.Modified) && row.Status == ledger.Done && row.SourceETag == m.ETag {
+			// Another run has copied it. The message's own run counts it as an object that was there.
+			return transfer.Outcome{
+				Status: ledger.Done, Method: transfer.MethodNone, Size: row.Size, SourceETag: row.SourceETag, DestinationETag: row.DestinationETag,
+				Checksum: row.Checksum, VerifiedBy: row.VerifiedBy, Expect: expect, Found: found, Sequencer: row.Sequencer,
+			}
+		}
 	}
 	return transfer.Outcome{Status: ledger.Failed, Err: dead, Size: m.Size, SourceETag: m.ETag, Expect: expect, Found: found, Sequencer: m.Sequencer}
 }

@@ -3,6 +3,7 @@ package consume
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,12 +87,33 @@ func (c *Consumer) read(work context.Context, m queue.Message) (message.Message,
 	}
 	// One that was received before may have been copied by somebody who died before that was on record: what a newer run found
 	// in place must have a record all the same.
-	if o, ok := content.(message.Object); ok && o.Sequencer == "" && m.Receives <= 1 && c.Superseded != nil && c.Superseded(o.Run) {
-		c.record.supersede(o.Run)
-		c.discard(m)
-		return nil, false
+	if o, ok := content.(message.Object); ok && o.Sequencer == "" && c.Superseded != nil && c.Superseded(o.Run) {
+		return content, !c.drop(work, m, &o)
 	}
 	return content, true
+}
+
+// drop drops the message of an overtaken run, if nobody can have begun it, and has it counted once. It reports whether the
+// message is dealt with.
+func (c *Consumer) drop(work context.Context, m queue.Message, o *message.Object) bool {
+	if m.Receives <= 1 && !o.Seen {
+		c.record.add(entry{message: m, run: o.Run, key: o.Key, superseded: true, remove: true})
+		return true
+	}
+	// Whoever had it may have dropped it as well, and died before it was deleted.
+	counters, err := c.Runs.Counters(work, o.Run)
+	if err != nil {
+		c.Log.Warn("reading counters failed; the message reappears", "run", o.Run, "key", o.Key, "error", err)
+		c.release(work, m, c.handBackDelay(m.Receives))
+		return true
+	}
+	for i := range counters {
+		if slices.Contains(counters[i].Dropped, m.ID) {
+			c.discard(m)
+			return true
+		}
+	}
+	return false
 }
 
 func (c *Consumer) readEvent(work context.Context, m queue.Message) (message.Message, bool) {

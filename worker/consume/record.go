@@ -3,13 +3,16 @@ package consume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/datatransferhub/dth/worker/event"
 	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/message"
@@ -26,8 +29,11 @@ type entry struct {
 	key     string
 	op      message.Op // of an object; empty for parts and the like
 	outcome transfer.Outcome
-	remove  bool          // delete the message when the outcome is on record
-	release time.Duration // otherwise hand it back after this
+	// superseded says that the message is dropped because its run was overtaken.
+	superseded bool
+	sequencer  string        // of an object: that of the event which its message answers
+	remove     bool          // delete the message when the outcome is on record
+	release    time.Duration // otherwise hand it back after this
 }
 
 // recorder writes outcomes: first the ledger rows, then the worker's counters that cover them, then the
@@ -38,20 +44,24 @@ type recorder struct {
 	entries chan entry
 
 	seq    int64
-	totals map[string]*run.Counters // by run
-	known  map[string]int64         // highest sequence number of other workers' counters, by run and worker
+	totals map[string]*run.Counters  // by run
+	known  map[string]int64          // highest sequence number of other workers' counters, by run and worker
+	looked map[string]bool           // by run: known is of this batch
+	aside  map[string][]run.Counters // by run: corrections that are to be in an item of their own, and may not be yet
+	asides map[string]int            // by run: how many such items there are
 
 	malformed, ignored, retries, throttles atomic.Int64
 	deletes                                sync.WaitGroup
 
 	mu      sync.Mutex
-	asked   map[string]*tries // by run; what has no row of its own
-	pending []queue.Message   // that wait for others, to be deleted with them
-	timer   *time.Timer       // that deletes them; nil: none wait
+	asked   map[string]*tries          // by run; what has no row of its own
+	gone    map[string]map[string]bool // by run: ids of dropped messages that are deleted
+	pending []removal                  // that wait for others, to be deleted with them
+	timer   *time.Timer                // that deletes them; nil: none wait
 }
 
 // tries are figures of a run that no ledger row tells. They are of this process and not exact under redelivery.
-type tries struct{ retries, throttles, superseded int64 }
+type tries struct{ retries, throttles int64 }
 
 func (r *recorder) of(runID string) *tries {
 	t, ok := r.asked[runID]
@@ -84,18 +94,14 @@ func (r *recorder) retry(runID string) {
 	r.of(runID).retries++
 }
 
-// supersede counts a message of a run that was overtaken.
-func (r *recorder) supersede(runID string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.of(runID).superseded++
-}
-
 // maxCommit bounds one batch of outcomes.
 const maxCommit = 500
 
 func newRecorder(c *Consumer) *recorder {
-	return &recorder{c: c, entries: make(chan entry, maxCommit), totals: map[string]*run.Counters{}, known: map[string]int64{}, asked: map[string]*tries{}}
+	return &recorder{
+		c: c, entries: make(chan entry, maxCommit), totals: map[string]*run.Counters{}, known: map[string]int64{}, asked: map[string]*tries{},
+		gone: map[string]map[string]bool{}, looked: map[string]bool{}, aside: map[string][]run.Counters{}, asides: map[string]int{},
+	}
 }
 
 func (r *recorder) add(e entry) { r.entries <- e }
@@ -132,60 +138,136 @@ func (r *recorder) gather(first entry) []entry {
 	return batch
 }
 
-// commit writes one batch. Entries whose record could not be written stay in the queue: their
-// messages reappear.
+// commit writes one batch. Entries whose record could not be written, or whose counters, stay in the queue: their messages
+// reappear.
 func (r *recorder) commit(ctx context.Context, batch []entry) {
-	var puts []ledger.Put
-	var rows []int // of batch, that have a record to be written
-	var heed ledger.Heed
+	b := &commit{batch: batch, kept: make([]bool, len(batch)), touched: map[string]bool{}}
+	clear(r.looked)
 	if r.c.Heed != nil {
-		heed = r.c.Heed()
+		b.heed = r.c.Heed()
 	}
+	var rows []int
 	for i := range batch {
 		if batch[i].outcome.Status != "" {
-			r.seq++
 			rows = append(rows, i)
-			put := ledger.Put{Record: r.row(&batch[i], r.seq), Expect: batch[i].outcome.Expect}
-			put.Record.Heed = heed
-			put.Record.Replace(batch[i].outcome.Found)
-			puts = append(puts, put)
 		}
 	}
+	// Of two runs that record the same of an object at once, the second writes upon what the first has written.
+	if agreeing := r.record(ctx, b, rows, true); len(agreeing) > 0 {
+		r.record(ctx, b, agreeing, false)
+	}
+	b.lost.log(r.c.Log)
+	r.countDropped(b, 1)
+	uncounted := map[string]bool{}
+	for id := range b.touched {
+		if err := r.flush(ctx, id); err != nil {
+			r.c.Log.Error("writing counters failed; the messages that they cover come again", "run", id, "error", err)
+			uncounted[id] = true
+		}
+	}
+	settled, again := make([]entry, 0, len(batch)), []entry(nil)
+	for i := range batch {
+		switch e := &batch[i]; {
+		case b.kept[i]:
+		case uncounted[e.run] && (e.outcome.Status != "" || e.superseded):
+			again = append(again, *e)
+		default:
+			settled = append(settled, *e)
+		}
+	}
+	r.countDropped(&commit{batch: again}, -1)
+	r.deletes.Go(func() {
+		for i := range again {
+			r.c.release(ctx, again[i].message, r.c.handBackDelay(again[i].message.Receives))
+		}
+		r.finish(ctx, settled)
+	})
+}
+
+// commit is a batch on its way.
+type commit struct {
+	batch   []entry
+	heed    ledger.Heed
+	kept    []bool          // of the batch: dealt with already, because there is no record
+	touched map[string]bool // runs whose counters changed
+	lost    unrecorded
+}
+
+// record writes the records of some entries and counts them. It returns those that another run was faster with, to be written
+// upon its record, when that may be tried.
+func (r *recorder) record(ctx context.Context, b *commit, rows []int, mayAgree bool) (agreeing []int) {
+	puts := make([]ledger.Put, 0, len(rows))
+	for _, i := range rows {
+		r.seq++
+		put := ledger.Put{Record: r.row(&b.batch[i], r.seq), Expect: b.batch[i].outcome.Expect}
+		put.Record.Heed = b.heed
+		put.Record.Replace(b.batch[i].outcome.Found)
+		puts = append(puts, put)
+	}
 	outcomes := r.write(ctx, puts)
-	touched := map[string]bool{}
-	failed := map[int]bool{}
-	var lost unrecorded
 	for n, i := range rows {
+		e := &b.batch[i]
 		if err := outcomes[n].Err; err != nil {
-			failed[i] = true
-			lost.add(batch[i].key, r.unwritten(ctx, batch[i], err))
+			if mayAgree && r.agreed(ctx, e, err) {
+				agreeing = append(agreeing, i)
+				continue
+			}
+			b.kept[i] = true
+			b.lost.add(e.key, r.unwritten(ctx, *e, err))
 			continue
 		}
 		replaced := outcomes[n].Replaced
-		if out := &batch[i].outcome; replaced == nil && out.Expect != nil {
+		if out := &e.outcome; replaced == nil && out.Expect != nil {
 			replaced = out.Found // the answer to the write was lost, which replaced what it expected
 		}
 		r.count(ctx, puts[n].Record, replaced)
-		touched[puts[n].Record.RunID] = true
+		b.touched[puts[n].Record.RunID] = true
 		if r.c.OnOutcome != nil {
 			r.c.OnOutcome(puts[n].Record)
 		}
 	}
-	lost.log(r.c.Log)
-	for id := range touched {
-		if err := r.flush(ctx, id); err != nil {
-			// Without counters that cover them the messages must come again.
-			r.c.Log.Error("writing counters failed", "run", id, "error", err)
-			return
+	return agreeing
+}
+
+// agreed reports whether an outcome was refused because another run has recorded the same meanwhile. Then it expects that
+// record: each run counts its own message, and whoever has read the other's record in between looks again.
+func (r *recorder) agreed(ctx context.Context, e *entry, err error) bool {
+	o := &e.outcome
+	if !errors.Is(err, ledger.ErrConflict) {
+		return false
+	}
+	row := r.agreeing(ctx, e)
+	if row == nil || countedBy(row, e) {
+		return false
+	}
+	revision := row.Revision()
+	o.Expect, o.Found, o.Follow, o.Undo = &revision, row, nil, nil // whoever was first sends what follows
+	if event.Compare(row.Sequencer, o.Sequencer) > 0 {
+		o.Sequencer = row.Sequencer
+	}
+	return true
+}
+
+// maxDropped bounds how many dropped messages are remembered whose deletion did not succeed.
+const maxDropped = 2000
+
+// countDropped counts the messages of a batch that were dropped because their run was overtaken, or takes them off again.
+func (r *recorder) countDropped(b *commit, n int64) {
+	for i := range b.batch {
+		e := &b.batch[i]
+		if !e.superseded {
+			continue
+		}
+		t := r.totalsOf(e.run)
+		t.Superseded += n
+		if n > 0 {
+			t.Dropped = append(t.Dropped, e.message.ID)
+			t.Dropped = t.Dropped[max(0, len(t.Dropped)-maxDropped):]
+			b.touched[e.run] = true
+		} else {
+			t.Dropped = slices.DeleteFunc(t.Dropped, func(id string) bool { return id == e.message.ID })
 		}
 	}
-	settled := make([]entry, 0, len(batch))
-	for i := range batch {
-		if !failed[i] {
-			settled = append(settled, batch[i])
-		}
-	}
-	r.deletes.Go(func() { r.finish(ctx, settled) })
 }
 
 // unrecorded are outcomes of a batch that could not be recorded: mostly all of them, for one reason.
@@ -220,7 +302,7 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 		row = r.agreeing(ctx, &e)
 	}
 	if row != nil {
-		if !r.covered(ctx, row.RunID, row.Worker, row.Seq) {
+		if !countedBy(row, &e) || !r.covered(ctx, row.RunID, row.Worker, row.Seq) {
 			// Its writer may be dead. Then the present message is the one that has the object counted.
 			r.c.release(ctx, e.message, r.c.HandBack)
 			return nil
@@ -235,7 +317,8 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 		}
 	}
 	if conflict {
-		look := message.Object{Run: e.run, Key: e.key, Op: message.Copy, Look: true, Sequencer: e.outcome.Sequencer}
+		// The order of events is for events: the look of a pass is not to be dropped because of a newer event than it knew of.
+		look := message.Object{Run: e.run, Key: e.key, Op: message.Copy, Look: true, Sequencer: e.sequencer}
 		if e.op == message.Delete {
 			look.Op, look.Look = message.Delete, false
 		}
@@ -250,12 +333,18 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 	return err
 }
 
+// countedBy reports whether the run of an outcome counts its object without it, given the record that agrees with it: a giant that
+// was begun for that run is counted when it is completed, whoever's record says that it is in progress.
+func countedBy(row *ledger.Record, e *entry) bool {
+	return row.RunID == e.run || e.outcome.Status == ledger.InProgress && e.outcome.Reason == ""
+}
+
 // agreeing returns the record that somebody else wrote when it says the same: two messages about one version. Otherwise nil.
 func (r *recorder) agreeing(ctx context.Context, e *entry) *ledger.Record {
 	rows, err := r.c.Ledger.Get(ctx, []string{e.key})
 	row, there := rows[e.key]
 	o := &e.outcome
-	if err != nil || !there || row.Status != o.Status || row.SourceETag != o.SourceETag {
+	if err != nil || !there || row.Status != o.Status || row.SourceETag != o.SourceETag || row.Upload != "" && row.Upload != o.Upload {
 		return nil
 	}
 	if row.Status == ledger.InProgress || row.Status == ledger.Done && row.DestinationETag == o.DestinationETag {
@@ -300,7 +389,7 @@ func (r *recorder) row(e *entry, seq int64) ledger.Record {
 	rec := ledger.Record{
 		Key: e.key, Status: o.Status, Size: o.Size, SourceETag: o.SourceETag, DestinationETag: o.DestinationETag,
 		Checksum: o.Checksum, VerifiedBy: o.VerifiedBy, RunID: e.run, Sequencer: o.Sequencer, Attempts: e.message.Receives, Method: o.Method,
-		StartedAt: o.Started, FinishedAt: time.Now().UTC(), Bytes: o.Bytes, Worker: r.c.Worker, Seq: seq,
+		StartedAt: o.Started, FinishedAt: time.Now().UTC(), Bytes: o.Bytes, Worker: r.c.Worker, Seq: seq, Upload: o.Upload,
 	}
 	if o.Err != nil {
 		rec.ErrorClass, rec.Error = string(failure.ClassOf(o.Err)), o.Err.Error()
@@ -358,15 +447,27 @@ func (r *recorder) covered(ctx context.Context, runID, worker string, seq int64)
 	if known, ok := r.known[name]; ok && seq <= known {
 		return true
 	}
-	all, err := r.c.Runs.Counters(ctx, runID)
-	if err != nil {
+	if r.looked[runID] {
+		return false // by what was known at this batch: its counters will tell whether it comes to be
+	}
+	if err := r.look(ctx, runID); err != nil {
 		r.c.Log.Warn("reading counters failed", "run", runID, "error", err)
 		return false
+	}
+	return seq <= r.known[name]
+}
+
+// look reads how far the counters of other workers of a run have come. Once a batch is enough.
+func (r *recorder) look(ctx context.Context, runID string) error {
+	all, err := r.c.Runs.Counters(ctx, runID)
+	if err != nil {
+		return err
 	}
 	for _, c := range all {
 		r.known[runID+"\x00"+c.Worker] = c.Seq
 	}
-	return seq <= r.known[name]
+	r.looked[runID] = true
+	return nil
 }
 
 func (r *recorder) totalsOf(runID string) *run.Counters {
@@ -381,28 +482,99 @@ func (r *recorder) totalsOf(runID string) *run.Counters {
 func (r *recorder) flush(ctx context.Context, runID string) error {
 	t := r.totalsOf(runID)
 	r.mu.Lock()
-	t.Retries, t.Throttles, t.Superseded = r.of(runID).retries, r.of(runID).throttles, r.of(runID).superseded
+	t.Retries, t.Throttles = r.of(runID).retries, r.of(runID).throttles
+	gone := r.gone[runID]
+	delete(r.gone, runID)
 	r.mu.Unlock()
+	t.Dropped = slices.DeleteFunc(t.Dropped, func(id string) bool { return gone[id] })
 	t.Updated = time.Now().UTC()
 	if r.c.OnRun != nil {
 		if err := r.c.OnRun(ctx, runID); err != nil {
 			return err
 		}
 	}
-	return retry.Calls().Do(ctx, func() error { return r.c.Runs.PutCounters(ctx, runID, *t) })
+	if err := r.shorten(ctx, runID, t); err != nil {
+		return err
+	}
+	return r.put(ctx, runID, *t)
+}
+
+func (r *recorder) put(ctx context.Context, runID string, c run.Counters) error {
+	return retry.Calls().Do(ctx, func() error { return r.c.Runs.PutCounters(ctx, runID, c) })
+}
+
+// pendingSize is the most of corrections, in bytes, that is written with every batch. DynamoDB takes 400 KB in an item, and the
+// price of a write goes by its size.
+const pendingSize = 16 << 10
+
+// shorten keeps the corrections of a run few. One whose writer has counted its record by now is carried out; where that is not
+// enough, because the writers died, corrections get an item of their own, which is not written again. They are out of the
+// worker's own item only when they are in the other; while they are in both, they are one.
+func (r *recorder) shorten(ctx context.Context, runID string, t *run.Counters) error {
+	if sizeOf(t.Pending) > pendingSize {
+		if err := r.look(ctx, runID); err != nil {
+			return err
+		}
+		t.Pending = slices.DeleteFunc(t.Pending, func(p run.Correction) bool {
+			counted := r.known[runID+"\x00"+p.Worker] >= p.Seq
+			if counted {
+				addOutcome(t, ledger.Prior{Outcome: p.Outcome, Class: p.Error, Size: p.Bytes}, -1)
+			}
+			return counted
+		})
+	}
+	for sizeOf(t.Pending) > pendingSize {
+		n, size := 0, 0
+		for n < len(t.Pending) && size < pendingSize {
+			size += sizeOf(t.Pending[n : n+1])
+			n++
+		}
+		r.aside[runID] = append(r.aside[runID], run.Counters{
+			Worker: fmt.Sprintf("%s+%d", r.c.Worker, r.asides[runID]), Outcomes: map[string]run.Tally{}, Errors: map[string]int64{},
+			Updated: t.Updated, Pending: slices.Clone(t.Pending[:n]),
+		})
+		r.asides[runID]++
+		t.Pending = slices.Clone(t.Pending[n:])
+	}
+	// One whose writing failed may be there all the same: it is written again as it was.
+	for len(r.aside[runID]) > 0 {
+		if err := r.put(ctx, runID, r.aside[runID][0]); err != nil {
+			return err
+		}
+		r.aside[runID] = r.aside[runID][1:]
+	}
+	return nil
+}
+
+// sizeOf estimates how large corrections are in an item.
+func sizeOf(all []run.Correction) (size int) {
+	for i := range all {
+		size += 64 + len(all[i].Worker) + len(all[i].Outcome) + len(all[i].Error) + sizeOf(all[i].Before)
+	}
+	return size
 }
 
 // finish does what was left until the outcomes are on record, and deletes or hands back their messages.
 func (r *recorder) finish(ctx context.Context, settled []entry) {
-	var remove []queue.Message
+	var remove []removal
 	for _, e := range settled {
-		if err := r.after(ctx, &e.outcome); err != nil {
+		err := r.after(ctx, &e.outcome)
+		var left *transfer.LeftError
+		if errors.As(err, &left) {
+			r.c.Log.Warn("an upload stays open", "key", e.key, "upload", left.Upload.ID, "forgotten", left.Forgotten, "error", left.Err)
+			err = nil
+		}
+		if err != nil {
 			r.c.Log.Warn("what follows an object failed; its message reappears", "key", e.key, "error", err)
 			r.c.release(ctx, e.message, r.c.HandBack)
 			continue
 		}
 		if e.remove {
-			remove = append(remove, e.message)
+			gone := removal{message: e.message}
+			if e.superseded {
+				gone.dropped = e.run
+			}
+			remove = append(remove, gone)
 		} else {
 			r.c.release(ctx, e.message, e.release)
 		}
@@ -410,12 +582,18 @@ func (r *recorder) finish(ctx context.Context, settled []entry) {
 	r.remove(ctx, remove)
 }
 
+// removal is a message that is to be deleted.
+type removal struct {
+	message queue.Message
+	dropped string // the run that counts it as dropped; empty for others
+}
+
 // deleteBatch is how many messages a queue deletes with one call.
 const deleteBatch = 10
 
 // remove deletes messages, as many with a call as the queue takes: those that do not fill one wait for others, as long as
 // DeleteWait says. A worker that dies meanwhile has them delivered once more.
-func (r *recorder) remove(ctx context.Context, messages []queue.Message) {
+func (r *recorder) remove(ctx context.Context, messages []removal) {
 	if len(messages) == 0 {
 		return
 	}
@@ -438,20 +616,44 @@ func (r *recorder) remove(ctx context.Context, messages []queue.Message) {
 
 func (r *recorder) removePending(ctx context.Context) {
 	r.mu.Lock()
-	messages := r.pending
+	removals := r.pending
 	r.pending = nil
 	if r.timer != nil && r.timer.Stop() {
 		r.deletes.Done() // it will not run
 	}
 	r.timer = nil
 	r.mu.Unlock()
-	if len(messages) == 0 {
+	if len(removals) == 0 {
 		return
 	}
-	if err := r.c.Queue.Delete(ctx, messages); err != nil {
+	messages := make([]queue.Message, len(removals))
+	for i := range removals {
+		messages[i] = removals[i].message
+	}
+	err := r.c.Queue.Delete(ctx, messages)
+	if err != nil {
 		r.c.Log.Warn("deleting messages failed; they will be seen twice", "error", err)
 	}
 	r.c.leases.remove(messages)
+	if err == nil {
+		r.forget(removals)
+	}
+}
+
+// forget notes the dropped messages that cannot come again.
+func (r *recorder) forget(removals []removal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range removals {
+		id := removals[i].dropped
+		if id == "" {
+			continue
+		}
+		if r.gone[id] == nil {
+			r.gone[id] = map[string]bool{}
+		}
+		r.gone[id][removals[i].message.ID] = true
+	}
 }
 
 // after does what an outcome asks for when it is on record.

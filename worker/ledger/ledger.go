@@ -43,7 +43,8 @@ type Record struct {
 	Error           string
 	StartedAt       time.Time
 	FinishedAt      time.Time
-	Bytes           int64 // moved through the worker
+	Bytes           int64  // moved through the worker
+	Upload          string // of a giant in progress: the destination's UploadId, which tells this upload from another of the same version
 	Worker          string
 	Seq             int64 // position in the worker's own sequence of outcomes; with Worker, the revision
 	// Before are records that this one replaced, of its own run and of runs that go on beside it, the latest first: if its
@@ -113,9 +114,15 @@ func (r *Record) Replaced(v Revision) bool {
 	return slices.ContainsFunc(r.Before, func(p Prior) bool { return p.Worker == v.Worker && p.Seq == v.Seq })
 }
 
+// Elsewhere is the Error of a giant in progress whose outcome is counted in another run than the record's: that of its upload.
+// The record's own run has left it to the other one, and counts it as skipped for that reason.
+const Elsewhere = "elsewhere"
+
 // Outcome is the name under which the record is counted: its status, of DONE and SKIPPED with how or why.
 func (r *Record) Outcome() string {
 	switch {
+	case r.Status == InProgress && r.Error == Elsewhere:
+		return string(Skipped) + ":" + Elsewhere
 	case r.Status == Done && r.Method != "":
 		return string(r.Status) + ":" + r.Method
 	case r.Status == Skipped && r.Error != "":

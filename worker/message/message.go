@@ -52,6 +52,8 @@ type Object struct {
 	Sequencer string
 	// Look says that nothing is known about the object but its key: both ends are looked at first.
 	Look bool
+	// Seen says that the message takes the place of one that was received before: whoever had that may have begun, and died.
+	Seen bool
 }
 
 // Message is an Object, Part, Complete or Abort.
@@ -77,6 +79,7 @@ type Part struct {
 	Number, Of     int   // from 1
 	Offset, Length int64 // bytes
 	Checksums      bool  // the upload was created with CRC64NVME
+	Seen           bool  // as of an Object
 }
 
 // Complete asks for the object to be made of its parts.
@@ -84,6 +87,31 @@ type Complete struct{ Upload }
 
 // Abort asks for the end of an upload that cannot be completed. Its record says why.
 type Abort struct{ Upload }
+
+// Seen returns a message that says of itself that it was received before. Of messages for which that makes no difference,
+// it is the same.
+func Seen(m Message) Message {
+	switch m := m.(type) {
+	case Object:
+		m.Seen = true
+		return m
+	case Part:
+		m.Seen = true
+		return m
+	}
+	return m
+}
+
+// WasSeen reports whether a message says that it was received before.
+func WasSeen(m Message) bool {
+	switch m := m.(type) {
+	case Object:
+		return m.Seen
+	case Part:
+		return m.Seen
+	}
+	return false
+}
 
 // Names implements Message.
 func (o Object) Names() (run, key string) { return o.Run, o.Key }
@@ -109,6 +137,7 @@ type wire struct {
 	Again    int     `json:"again"`
 	Sequence string  `json:"seq"`
 	Look     bool    `json:"look"`
+	Seen     bool    `json:"seen"`
 
 	Upload string `json:"upload"`
 	Number int    `json:"n"`
@@ -163,6 +192,9 @@ func (o Object) Encode() (string, error) {
 	if o.Look {
 		b = append(b, `,"look":true`...)
 	}
+	if o.Seen {
+		b = append(b, `,"seen":true`...)
+	}
 	b = append(b, `,"op":`...)
 	b = appendString(b, string(o.Op))
 	return string(append(b, '}')), nil
@@ -210,6 +242,9 @@ func (p Part) Encode() (string, error) {
 	}
 	if p.Checksums {
 		b = append(b, `,"crc":true`...)
+	}
+	if p.Seen {
+		b = append(b, `,"seen":true`...)
 	}
 	return string(append(b, '}')), nil
 }
@@ -282,7 +317,7 @@ func (w *wire) part(up Upload) (Message, error) {
 	if w.Number < 1 || w.Number > w.Of || w.Of > maxParts || w.Offset < 0 || w.Length < 1 {
 		return nil, fmt.Errorf("part message has part %d of %d, %d bytes from byte %d", w.Number, w.Of, w.Length, w.Offset)
 	}
-	return Part{Upload: up, VersionID: w.ID, Number: w.Number, Of: w.Of, Offset: w.Offset, Length: w.Length, Checksums: w.CRC}, nil
+	return Part{Upload: up, VersionID: w.ID, Number: w.Number, Of: w.Of, Offset: w.Offset, Length: w.Length, Checksums: w.CRC, Seen: w.Seen}, nil
 }
 
 // object returns the object message, or an error.
@@ -299,7 +334,7 @@ func (w *wire) object() (Message, error) {
 	}
 	o := Object{
 		Run: w.Run, Key: w.Key, Size: w.Size, ETag: w.ETag, VersionID: w.ID, Class: w.Class, Op: w.Op,
-		Again: max(w.Again, 0), Sequencer: w.Sequence, Look: w.Look,
+		Again: max(w.Again, 0), Sequencer: w.Sequence, Look: w.Look, Seen: w.Seen,
 	}
 	if w.Modified != "" {
 		t, err := time.Parse(time.RFC3339, w.Modified)

@@ -106,8 +106,8 @@ func TestUploadMessagesRoundTrip(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	f.Add(`{"v":1,"kind":"object","run":"r","key":"k","size":1,"etag":"e","op":"copy","dest":"","again":2,"seq":"0A","look":true}`)
-	f.Add(`{"v":1,"kind":"part","run":"r","key":"k","etag":"e","upload":"u","n":1,"of":16,"offset":0,"length":67108864,"crc":true}`)
+	f.Add(`{"v":1,"kind":"object","run":"r","key":"k","size":1,"etag":"e","op":"copy","dest":"","again":2,"seq":"0A","look":true,"seen":true}`)
+	f.Add(`{"v":1,"kind":"part","run":"r","key":"k","etag":"e","upload":"u","n":1,"of":16,"offset":0,"length":67108864,"crc":true,"seen":true}`)
 	f.Add(`{"v":1,"kind":"abort","run":"r","key":"k\n\"\\","etag":"e","upload":"u"}`)
 	f.Add(`{"Records":[{"s3":{"object":{"key":"a"}}}]}`)
 	f.Fuzz(func(t *testing.T, body string) {

@@ -95,7 +95,9 @@ type Counters struct {
 	Throttles int64
 	// Superseded is how many messages were dropped because a newer run had looked at both ends since.
 	Superseded int64
-	Updated    time.Time // when the worker wrote these counters
+	// Dropped are the ids of those of them that may not be deleted yet: one that comes again is not counted again.
+	Dropped []string  `json:",omitempty"`
+	Updated time.Time // when the worker wrote these counters
 	// Pending are records that this worker replaced before their writers had counted them.
 	Pending []Correction
 }
@@ -154,12 +156,20 @@ func Total(all []Counters) Totals {
 			t.Updated = c.Updated
 		}
 	}
+	type record struct {
+		worker string
+		seq    int64
+	}
+	seen := map[record]bool{}
 	for _, c := range all {
 		for i := range c.Pending {
+			// A record is replaced once. A correction that is there twice is on its way from one item to another.
+			which := record{c.Pending[i].Worker, c.Pending[i].Seq}
 			p := c.Pending[i].applies(covered)
-			if p == nil {
+			if p == nil || seen[which] {
 				continue
 			}
+			seen[which] = true
 			t.add(p.Outcome, -1, -p.Bytes)
 			if p.Error != "" {
 				t.Errors[p.Error]--

@@ -68,6 +68,8 @@ type Config struct {
 	// PartSize is the size in bytes of the parts that objects are cut into, as far as the number of parts allows; 0 is
 	// the constant of this name. S3 takes none below 5 MiB.
 	PartSize int64
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
 }
 
 // Copier copies and deletes single objects. It is safe for concurrent use.
@@ -94,6 +96,9 @@ func New(c Config) *Copier {
 	}
 	if c.PartSize == 0 {
 		c.PartSize = PartSize
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Copier{Config: c, keys: c.Job.KeyMap(), bulk: make(chan struct{}, bulkStreams)}
 }
@@ -126,6 +131,7 @@ type Outcome struct {
 	Sequencer string
 
 	Reason          string // of a skip
+	Upload          string // the destination's UploadId, of a giant that is in progress
 	Method          string
 	Size, Bytes     int64
 	SourceETag      string
@@ -336,7 +342,7 @@ func (c *Copier) again(ctx context.Context, w *work) Outcome {
 		return Outcome{Err: err}
 	}
 	m := w.m
-	m.Size, m.ETag, m.Modified, m.VersionID, m.Class = info.Size, info.ETag, info.Modified, "", info.StorageClass
+	m.Size, m.ETag, m.Modified, m.VersionID, m.Class, m.Seen = info.Size, info.ETag, info.Modified, "", info.StorageClass, false
 	if m.Again++; m.Again > maxAgain {
 		err := fmt.Errorf("the source changed %d times while it was being copied; the next pass tries again", maxAgain)
 		return Outcome{Status: ledger.Failed, Err: &failure.Error{Class: failure.Changed, Op: "copy", Target: m.Key, Detail: err.Error(), Err: err}}

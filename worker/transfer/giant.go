@@ -21,10 +21,18 @@ func (c *Copier) beginGiant(ctx context.Context, w *work, source store.Info, a s
 	if err != nil {
 		return Outcome{Err: err}
 	}
-	if w.receives <= 1 && w.row != nil && w.row.Status == ledger.InProgress && w.row.SourceETag == up.SourceETag && !up.Created.After(w.row.FinishedAt) {
+	begun := Outcome{Status: ledger.InProgress, Method: MethodGiant, Size: up.Size, SourceETag: up.SourceETag, Upload: up.ID}
+	if up.RunID != w.m.Run {
+		// What becomes of it is counted in the run that created the upload. This one has nothing more to do with it.
+		begun.Reason = ledger.Elsewhere
+	}
+	if w.receives <= 1 && w.row != nil && w.row.Status == ledger.InProgress && w.row.Upload == up.ID {
 		// Another message about this version has begun it, and its parts are on their way. Had the worker that sends them
 		// died before, that message would come again.
-		return Outcome{Settled: true}
+		if begun.Reason == "" {
+			return Outcome{Settled: true}
+		}
+		return begun
 	}
 	if c.Controller != nil {
 		if err := c.Controller(ctx, up); err != nil {
@@ -32,15 +40,14 @@ func (c *Copier) beginGiant(ctx context.Context, w *work, source store.Info, a s
 		}
 	}
 	// The parts follow the record: others may have copied them all before a slow ledger has taken it.
-	return Outcome{
-		Status: ledger.InProgress, Method: MethodGiant, Size: up.Size, SourceETag: up.SourceETag, Follow: partMessages(up, done),
-		Undo: func(ctx context.Context) error {
-			if len(done) > 0 {
-				return nil // it is under way
-			}
-			return c.fail(ctx, up, errOvertaken)
-		},
+	begun.Follow = partMessages(up, done)
+	begun.Undo = func(ctx context.Context) error {
+		if len(done) > 0 {
+			return nil // it is under way
+		}
+		return c.fail(ctx, up, errOvertaken)
 	}
+	return begun
 }
 
 var errOvertaken = errors.New("another message about the object came first")
@@ -219,6 +226,10 @@ func (c *Copier) completeGiant(ctx context.Context, m message.Complete) Outcome 
 		return *out
 	}
 	result := c.repeat(ctx, w, func(ctx context.Context, w *work) Outcome { return c.completeOnce(ctx, w, up) })
+	if result.Status == ledger.Failed && result.After == nil {
+		// What is refused for good is refused whenever it is asked for: the upload ends with the object's record.
+		result.Method, result.SourceETag, result.After = MethodGiant, up.SourceETag, c.ending(up)
+	}
 	result.Retries, result.Throttles = w.retries.Load(), w.throttles
 	result.Expect, result.Found, result.Sequencer = w.expect(), w.row, w.sequencer()
 	if result.Size == 0 {
@@ -235,17 +246,16 @@ func (c *Copier) completeOnce(ctx context.Context, w *work, up multipart.Upload)
 	if len(parts) < up.Parts {
 		return Outcome{Settled: true} // asked for too early; the last part asks again
 	}
-	forget := func(ctx context.Context) error { return c.discard(ctx, up) }
 	source, err := c.Source.Head(ctx, w.m.Key, w.m.VersionID)
 	if err == nil && source.ETag != up.SourceETag {
 		out := c.again(ctx, w)
-		out.After = forget
+		out.After = c.ending(up)
 		return out
 	}
 	if err != nil {
 		out := c.sourceFailed(ctx, w, err)
 		if out.Err == nil {
-			out.After = forget
+			out.After = c.ending(up)
 		}
 		return out
 	}
@@ -264,7 +274,7 @@ func (c *Copier) abortGiant(ctx context.Context, m message.Abort) Outcome {
 	}
 	if !up.Giant {
 		// One process copied its parts and left it; the object's own message has been settled since, or will be.
-		return Outcome{Settled: true, After: func(ctx context.Context) error { return c.discard(ctx, up) }}
+		return Outcome{Settled: true, After: c.ending(up)}
 	}
 	w, out := c.giantWork(ctx, up)
 	if out != nil {
@@ -272,17 +282,41 @@ func (c *Copier) abortGiant(ctx context.Context, m message.Abort) Outcome {
 	}
 	if c.Ledger != nil && (w.row == nil || w.row.Status != ledger.InProgress || w.row.SourceETag != up.SourceETag) {
 		// The record speaks of something else by now, so this upload is nobody's business any more.
-		return Outcome{Settled: true, After: func(ctx context.Context) error { return c.discard(ctx, up) }}
-	}
-	result := c.repeat(ctx, w, func(ctx context.Context, w *work) Outcome {
-		if err := c.Destination.AbortUpload(ctx, up.DestinationKey, up.ID); err != nil {
-			return Outcome{Err: err}
+		out := Outcome{Settled: true, After: c.ending(up)}
+		if r := w.row; r != nil && r.RunID != up.RunID && uncounted(r, up.RunID) {
+			// The record is another run's, and the run of this upload would wait for ever for what becomes of its object.
+			out.Again = &message.Object{Run: up.RunID, Key: up.SourceKey, Op: message.Copy, Look: true}
 		}
-		return c.aborted(ctx, w, up)
+		return out
+	}
+	end := c.repeat(ctx, w, func(ctx context.Context, _ *work) Outcome {
+		return Outcome{Settled: true, Err: c.Destination.AbortUpload(ctx, up.DestinationKey, up.ID)}
 	})
+	if end.Err != nil && end.Status == "" {
+		return end
+	}
+	// An abort that is refused for good does not keep the object from its record. The upload's stays.
+	result := c.repeat(ctx, w, func(ctx context.Context, w *work) Outcome { return c.aborted(ctx, w, up) })
 	result.Expect, result.Found, result.Sequencer = w.expect(), w.row, w.sequencer()
-	result.After = func(ctx context.Context) error { return c.Uploads.DeleteUpload(ctx, up) }
+	result.After = func(ctx context.Context) error {
+		if end.Err != nil {
+			return c.abortFailed(ctx, up, end.Err)
+		}
+		return c.Uploads.DeleteUpload(ctx, up)
+	}
 	return result
+}
+
+// uncounted reports whether a record remembers no outcome of its object in a run.
+func uncounted(r *ledger.Record, runID string) bool {
+	known := r.Counted(runID)
+	return len(known) == 0 || known[0].Outcome == string(ledger.InProgress)
+}
+
+// giantFailed is the outcome of a giant that cannot be completed. The record of the object is written before the upload's is
+// removed: whoever dies in between leaves an upload that the controller finds.
+func (c *Copier) giantFailed(up multipart.Upload, cause error) Outcome {
+	return Outcome{Status: ledger.Failed, Method: MethodGiant, Err: cause, Size: up.Size, SourceETag: up.SourceETag, After: c.ending(up)}
 }
 
 // aborted is the outcome of an object whose upload was aborted.

@@ -72,7 +72,7 @@ func (c *Copier) copyPartsFrom(ctx context.Context, w *work, source store.Info, 
 	p := &partCopy{c: c, w: w, source: source, up: up, serverSide: serverSide, parts: done}
 	p.withCRC = up.Checksums
 	if err := p.run(ctx); err != nil {
-		return c.partsFailed(ctx, w, up, err)
+		return c.partsFailed(ctx, p, err)
 	}
 	return c.complete(ctx, p)
 }
@@ -276,15 +276,20 @@ func (e *sourceError) Unwrap() error { return e.error }
 
 // partsFailed settles a multipart copy that cannot go on: for good, with the upload aborted; for now,
 // with the upload kept for the next try.
-func (c *Copier) partsFailed(ctx context.Context, w *work, up multipart.Upload, err error) Outcome {
-	var source *sourceError
+func (c *Copier) partsFailed(ctx context.Context, p *partCopy, err error) Outcome {
+	w, up := p.w, p.up
 	class := failure.ClassOf(err)
+	if p.serverSide && (class == failure.NotFound || class == failure.Conflict) {
+		// One request names both ends. A look at the source tells which of them its refusal speaks of.
+		if cause := c.sourceOf(ctx, p); cause != nil {
+			err = cause
+		}
+	}
+	var source *sourceError
 	if errors.As(err, &source) {
 		out := c.sourceFailed(ctx, w, source.error)
 		if out.Err == nil {
-			if abortErr := c.discard(ctx, up); abortErr != nil {
-				return Outcome{Err: abortErr}
-			}
+			return c.discarded(ctx, up, out)
 		}
 		return out
 	}
@@ -296,19 +301,21 @@ func (c *Copier) partsFailed(ctx context.Context, w *work, up multipart.Upload, 
 		return Outcome{Err: &failure.Error{Class: failure.Conflict, Op: "UploadPart", Target: w.dest, Detail: "the upload is gone", Err: err}}
 	}
 	if !class.Retryable() && class != failure.Canceled && !class.Endpointwide() && class != failure.Conflict {
-		if abortErr := c.discard(ctx, up); abortErr != nil {
-			return Outcome{Err: abortErr}
-		}
+		return c.discarded(ctx, up, Outcome{Err: err})
 	}
 	return Outcome{Err: err}
 }
 
-// discard aborts an upload and forgets it.
-func (c *Copier) discard(ctx context.Context, up multipart.Upload) error {
-	if err := c.Destination.AbortUpload(ctx, up.DestinationKey, up.ID); err != nil {
-		return err
+// sourceOf returns what is wrong with the source of a copy, nil when it is as it was.
+func (c *Copier) sourceOf(ctx context.Context, p *partCopy) error {
+	now, err := c.Source.Head(ctx, p.w.m.Key, p.w.m.VersionID)
+	switch {
+	case err != nil:
+		return &sourceError{err}
+	case now.ETag != p.source.ETag:
+		return &sourceError{&failure.Error{Class: failure.Changed, Op: "UploadPartCopy", Target: p.w.m.Key, Detail: "the source is another by now"}}
 	}
-	return c.Uploads.DeleteUpload(ctx, up)
+	return nil
 }
 
 // complete makes the object of its parts, and compares it. The upload's record goes after the object's is written.
@@ -332,10 +339,7 @@ func (c *Copier) complete(ctx context.Context, p *partCopy) Outcome {
 // anew is the outcome of a completion that only another upload can bring about.
 func (c *Copier) anew(ctx context.Context, p *partCopy, cause error) Outcome {
 	if !p.up.Giant {
-		if err := c.discard(ctx, p.up); err != nil {
-			return Outcome{Err: err}
-		}
-		return Outcome{Err: cause}
+		return c.discarded(ctx, p.up, Outcome{Err: cause})
 	}
 	// Whoever takes the message that follows must not adopt this upload, and whoever finds it after a crash must know why
 	// it is over: so that is noted first.
@@ -343,8 +347,7 @@ func (c *Copier) anew(ctx context.Context, p *partCopy, cause error) Outcome {
 		return Outcome{Err: err}
 	}
 	out := c.again(ctx, p.w)
-	up := p.up
-	out.After = func(ctx context.Context) error { return c.discard(ctx, up) }
+	out.After = c.ending(p.up)
 	return out
 }
 
@@ -400,11 +403,7 @@ func (c *Copier) completeFailed(ctx context.Context, p *partCopy, err error) Out
 			return c.complete(ctx, p)
 		}
 		if p.up.Giant {
-			up := p.up
-			return Outcome{
-				Status: ledger.Failed, Method: MethodGiant, Err: err, Size: up.Size, SourceETag: up.SourceETag,
-				After: func(ctx context.Context) error { return c.discard(ctx, up) },
-			}
+			return c.giantFailed(p.up, err)
 		}
 		return c.anew(ctx, p, err)
 	case failure.Checksum:
@@ -445,10 +444,10 @@ func (c *Copier) mendParts(ctx context.Context, p *partCopy) (mended bool, err e
 // object has to be written all the same, it is completed upon what is there now.
 func (c *Copier) completeConflict(ctx context.Context, p *partCopy, conflict error) Outcome {
 	if p.w.conflicts++; p.w.conflicts > maxConflicts {
-		if err := c.discard(ctx, p.up); err != nil {
-			return Outcome{Err: err}
+		if p.up.Giant {
+			return c.giantFailed(p.up, conflict)
 		}
-		return Outcome{Err: conflict}
+		return c.discarded(ctx, p.up, Outcome{Err: conflict})
 	}
 	out, err := c.reconsider(ctx, p.w)
 	if err != nil {
@@ -457,8 +456,7 @@ func (c *Copier) completeConflict(ctx context.Context, p *partCopy, conflict err
 	if out == nil {
 		return c.complete(ctx, p)
 	}
-	up := p.up
-	out.After = func(ctx context.Context) error { return c.discard(ctx, up) }
+	out.After = c.ending(p.up)
 	return *out
 }
 

@@ -19,7 +19,7 @@ type attribute struct{ S, N string }
 // item is a record as the table holds it: the fields are the attributes' names. FailureShard is written only.
 type item struct {
 	ObjectKey, Status, Size, SourceETag, DestinationETag, Checksum, VerifiedBy, Sequencer, Attempts attribute
-	Method, ErrorClass, Error, StartedAt, FinishedAt, Bytes, Worker, Seq, Before                    attribute
+	Method, ErrorClass, Error, StartedAt, FinishedAt, Bytes, Worker, Seq, Before, Upload            attribute
 	RunID                                                                                           attribute `json:"RunId"`
 }
 
@@ -46,6 +46,7 @@ func appendItem(b []byte, r *ledger.Record, keep time.Duration) []byte {
 	b = appendTime(b, `,"StartedAt":{"S":"`, r.StartedAt)
 	b = appendTime(b, `,"FinishedAt":{"S":"`, r.FinishedAt)
 	b = appendNumber(b, `,"Bytes":{"N":"`, r.Bytes)
+	b = appendText(b, `,"Upload":{"S":`, r.Upload)
 	if keep > 0 && !r.FinishedAt.IsZero() {
 		b = appendNumber(b, `,"`+Expires+`":{"N":"`, r.FinishedAt.Add(keep).Unix())
 	}
@@ -135,7 +136,7 @@ func (i *item) record() (ledger.Record, error) {
 		SourceETag: i.SourceETag.S, DestinationETag: i.DestinationETag.S, Checksum: i.Checksum.S, VerifiedBy: i.VerifiedBy.S,
 		Sequencer: i.Sequencer.S, RunID: i.RunID.S, Attempts: int(d.number("Attempts", i.Attempts)), Method: i.Method.S,
 		ErrorClass: i.ErrorClass.S, Error: i.Error.S, StartedAt: d.time("StartedAt", i.StartedAt), FinishedAt: d.time("FinishedAt", i.FinishedAt),
-		Bytes: d.number("Bytes", i.Bytes), Worker: i.Worker.S, Seq: d.number("Seq", i.Seq),
+		Bytes: d.number("Bytes", i.Bytes), Worker: i.Worker.S, Seq: d.number("Seq", i.Seq), Upload: i.Upload.S,
 	}
 	if i.Before.S != "" && d.err == nil {
 		d.err = json.Unmarshal([]byte(i.Before.S), &r.Before)

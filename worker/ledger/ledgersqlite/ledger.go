@@ -92,12 +92,13 @@ type document struct {
 	Seq             int64         `json:"n"`
 
 	Before []ledger.Prior `json:"be,omitempty"`
+	Upload string         `json:"up,omitempty"`
 }
 
 func encode(r *ledger.Record) (string, error) {
 	doc, err := json.Marshal(document{
 		r.Status, r.Size, r.SourceETag, r.DestinationETag, r.Checksum, r.VerifiedBy, r.Sequencer, r.RunID, r.Attempts, r.Method,
-		r.ErrorClass, ledger.Bounded(r.Error), millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq, r.Before,
+		r.ErrorClass, ledger.Bounded(r.Error), millis(r.StartedAt), millis(r.FinishedAt), r.Bytes, r.Worker, r.Seq, r.Before, r.Upload,
 	})
 	return string(doc), err
 }
@@ -110,7 +111,7 @@ func decode(key, text string) (ledger.Record, error) {
 	return ledger.Record{
 		Key: key, Status: d.Status, Size: d.Size, SourceETag: d.SourceETag, DestinationETag: d.DestinationETag, Checksum: d.Checksum,
 		VerifiedBy: d.VerifiedBy, Sequencer: d.Sequencer, RunID: d.RunID, Attempts: d.Attempts, Method: d.Method, ErrorClass: d.ErrorClass,
-		Error: d.Error, StartedAt: timeOf(d.StartedAt), FinishedAt: timeOf(d.FinishedAt), Bytes: d.Bytes, Worker: d.Worker, Seq: d.Seq, Before: d.Before,
+		Error: d.Error, StartedAt: timeOf(d.StartedAt), FinishedAt: timeOf(d.FinishedAt), Bytes: d.Bytes, Worker: d.Worker, Seq: d.Seq, Before: d.Before, Upload: d.Upload,
 	}, nil
 }
 

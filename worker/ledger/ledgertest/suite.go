@@ -49,7 +49,7 @@ func sample(key string, seq int64) ledger.Record {
 	at := time.Date(2026, 2, 3, 4, 5, 6, 789e6, time.UTC)
 	return ledger.Record{
 		Key: key, Status: ledger.Done, Size: 1 << 45, SourceETag: "0123456789abcdef0123456789abcdef-17", DestinationETag: "d41d8cd98f00b204e9800998ecf8427e",
-		Checksum: "rosUhgp5mIg=", VerifiedBy: "crc64nvme", Sequencer: "0055AED6DCD90281E5", RunID: "r1", Attempts: 2, Method: "stream",
+		Checksum: "rosUhgp5mIg=", VerifiedBy: "crc64nvme", Sequencer: "0055AED6DCD90281E5", Upload: "2~upload-id", RunID: "r1", Attempts: 2, Method: "stream",
 		StartedAt: at, FinishedAt: at.Add(1500 * time.Millisecond), Bytes: 1<<45 + 1, Worker: "w1", Seq: seq,
 	}
 }

@@ -114,12 +114,13 @@ type counterItem struct {
 	Superseded         int64
 	Updated            string
 	Pending            []run.Correction `dynamodbav:",omitempty"`
+	Dropped            []string         `dynamodbav:",omitempty"`
 }
 
 func encodeCounters(runID string, c run.Counters) (map[string]types.AttributeValue, error) {
 	return attributevalue.MarshalMap(counterItem{
 		PK: "RUN#" + runID, SK: workerPrefix + c.Worker, Worker: c.Worker, Seq: c.Seq,
-		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles, Superseded: c.Superseded, Updated: stamp(c.Updated), Pending: c.Pending,
+		Outcomes: c.Outcomes, Errors: c.Errors, Retries: c.Retries, Throttles: c.Throttles, Superseded: c.Superseded, Updated: stamp(c.Updated), Pending: c.Pending, Dropped: c.Dropped,
 	})
 }
 
@@ -134,6 +135,6 @@ func decodeCounters(item map[string]types.AttributeValue) (run.Counters, error) 
 	}
 	return run.Counters{
 		Worker: i.Worker, Seq: i.Seq, Outcomes: i.Outcomes, Errors: i.Errors, Retries: i.Retries, Throttles: i.Throttles,
-		Pending: i.Pending, Superseded: i.Superseded, Updated: updated,
+		Pending: i.Pending, Dropped: i.Dropped, Superseded: i.Superseded, Updated: updated,
 	}, nil
 }
