@@ -213,6 +213,7 @@ bench: build ## build, then measure; ARGS are passed to dth-bench
 .PHONY: chaos
 chaos: build ## everything goes wrong at once, then all is compared; ARGS are passed to dth-chaos
 	$(BIN)/dth-chaos $(ARGS)
+	DTH_LONG=1 go test -count=1 -timeout 20m -run '^TestLong' ./worker/fleet
 
 # What a person runs is built for these; engines and Lambdas run on arm64.
 CLI     := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64

@@ -194,50 +194,65 @@ func (d *depot) expected(all map[string]int64) {
 	}
 }
 
-// Four workers share a giant; three are killed one after the other. The messages that they held reappear.
+// Three workers are killed one after the other, each of them with parts of a giant in its hands; the fourth finds them again.
 func TestGiantOutlivesItsWorkers(t *testing.T) {
 	d := newDepot(t)
 	d.src.PutPattern("giant", 1<<30+12345, 7)
-	var parts atomic.Int64
+	const victims, needed = 3, 17
+	var parts, latest atomic.Int64
+	var holds [victims + 1]atomic.Int64 // parts that a worker has begun to send
 	d.dstSim.SetFault(func(c s3sim.Call) s3sim.Fault {
-		if c.Op == "UploadPart" {
-			parts.Add(1)
-			return s3sim.Fault{Latency: 500 * time.Millisecond}
+		if c.Op != "UploadPart" {
+			return s3sim.Fault{}
+		}
+		parts.Add(1)
+		latest.Store(time.Now().UnixNano())
+		for n := range holds {
+			if strings.Contains(c.Request.Header.Get("Authorization"), accessKey(n)+"/") {
+				if holds[n].Add(1); n < victims {
+					return s3sim.Fault{Latency: 5 * time.Second} // it is killed before
+				}
+			}
 		}
 		return s3sim.Fault{}
 	})
 	d.find()
-	var workers []*exec.Cmd
-	var logs []*bytes.Buffer
-	for range 4 {
-		w, log := d.start("jobworker")
-		workers, logs = append(workers, w), append(logs, log)
-	}
-	for n, w := range workers[:3] {
-		began := parts.Load()
-		d.until(fmt.Sprintf("parts were sent before worker %d is killed", n+1), func() bool { return parts.Load() > began || d.settled() })
-		if err := w.Process.Kill(); err != nil {
+	var worker *exec.Cmd
+	var log *bytes.Buffer
+	for n := range holds {
+		d.env = []string{"AWS_ACCESS_KEY_ID=" + accessKey(n)}
+		worker, log = d.start("jobworker")
+		if n == victims {
+			break
+		}
+		d.until(fmt.Sprintf("worker %d has a part in its hands", n+1), func() bool { return holds[n].Load() > 0 })
+		if err := worker.Process.Kill(); err != nil {
 			t.Error(err)
 		}
-		_ = w.Wait() // killed
+		_ = worker.Wait() // killed
 		d.ahead.Add(int64(16 * time.Minute))
 	}
 	// A call that was waiting for messages when its worker was killed may have been given some since.
-	forward := time.Now().Add(10 * time.Second)
 	d.until("the giant is copied", func() bool {
-		if time.Now().After(forward) {
+		if time.Since(time.Unix(0, latest.Load())) > 10*time.Second {
 			d.ahead.Add(int64(16 * time.Minute))
-			forward = time.Now().Add(10 * time.Second)
+			latest.Store(time.Now().UnixNano())
 		}
 		return d.settled()
 	})
-	if err := workers[3].Process.Signal(syscall.SIGTERM); err != nil {
+	if err := worker.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Error(err)
 	}
-	_ = workers[3].Wait()
+	_ = worker.Wait()
 	d.verify("giant")
-	t.Logf("%d parts were begun for 17", parts.Load())
+	t.Logf("%d parts were begun for %d, by the workers %d, %d, %d and %d", parts.Load(), needed, holds[0].Load(), holds[1].Load(), holds[2].Load(), holds[3].Load())
+	if n := parts.Load(); n < needed+victims || holds[victims].Load() < needed {
+		t.Errorf("%d parts were begun, %d by the last worker: what the others had in their hands was not sent again", n, holds[victims].Load())
+	}
 	if t.Failed() {
-		t.Log(logs[3].String())
+		t.Log(log.String())
 	}
 }
+
+// accessKey tells the requests of one worker from those of another.
+func accessKey(n int) string { return fmt.Sprintf("WORKER%d", n) }

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,6 +54,8 @@ type yard struct {
 	started  int
 	outcomes []ledger.Record
 	tune     func(*consume.Config, *transfer.Config)
+	untuned  bool          // workers wait as long as they do by themselves
+	patience time.Duration // of until; 0 is 3 minutes
 }
 
 // secret is a secret that can be rotated.
@@ -134,8 +137,11 @@ func (y *yard) worker() (stop func() error) {
 			y.outcomes = append(y.outcomes, r)
 		},
 		Tune: func(c *consume.Config, x *transfer.Config) {
-			c.HandBack, c.HandBackCap, c.ReceiveWait, c.ProbeEvery, c.Drain = 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 5*time.Second
-			x.PartSize, x.Backoff, x.Attempts = 256<<10, time.Millisecond, 2
+			if !y.untuned {
+				c.HandBack, c.HandBackCap, c.ReceiveWait, c.ProbeEvery, c.Drain = 5*time.Millisecond, 20*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond, 5*time.Second
+				x.Backoff, x.Attempts = time.Millisecond, 2
+			}
+			x.PartSize = 256 << 10
 			if y.tune != nil {
 				y.tune(c, x)
 			}
@@ -199,7 +205,7 @@ func (y *yard) settled() {
 
 func (y *yard) until(what string, holds func() bool) {
 	y.t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(cmp.Or(y.patience, 3*time.Minute)); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			n := map[string]int{}
 			for _, o := range y.outcomes {

@@ -99,3 +99,33 @@ func TestDestinationPrefixEndsInOneSlash(t *testing.T) {
 		}
 	})
 }
+
+// Whatever bytes a key has: it comes back from its copy's key, keeps its order, and a key without a place is refused.
+func FuzzKeyMap(f *testing.F) {
+	f.Add("", "", false, "a", "b")
+	f.Add("photos/", "copy//", true, "photos/é😀", "photos/\x00")
+	f.Add("a", "/", true, "a", "ab")
+	f.Add("%2F", "a/b", false, "%2F\xff\xfe", "\u2028")
+	f.Fuzz(func(t *testing.T, source, destination string, strip bool, one, two string) {
+		j := Defaults()
+		j.Source.Prefix, j.Destination.Prefix, j.StripSourcePrefix = source, destination, strip
+		m := j.KeyMap()
+		var copies []string
+		for _, key := range []string{one, two} {
+			copied, ok := m.Destination(key)
+			if want := key != "" && (!strip || strings.HasPrefix(key, source) && key != source); ok != want {
+				t.Fatalf("%q: mapped %t, want %t", key, ok, want)
+			}
+			if !ok {
+				return
+			}
+			if back, ok := m.Source(copied); !ok || back != key {
+				t.Errorf("%q became %q and came back as %q, %t", key, copied, back, ok)
+			}
+			copies = append(copies, copied)
+		}
+		if strings.Compare(one, two) != strings.Compare(copies[0], copies[1]) {
+			t.Errorf("%q and %q have copies in another order: %q", one, two, copies)
+		}
+	})
+}
