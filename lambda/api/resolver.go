@@ -42,7 +42,7 @@ func (q query) Summary(ctx context.Context) (*model.Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &model.Summary{States: []model.StateCount{}, Attention: q.tasks(s.Attention)}
+	out := &model.Summary{States: []model.StateCount{}, Attention: q.tasks(s.Attention), AttentionMore: s.More}
 	for _, state := range task.States() {
 		out.States = append(out.States, model.StateCount{State: model.TaskState(state), Tasks: float64(s.States[state])})
 	}
@@ -87,7 +87,7 @@ func (q query) TaskRun(ctx context.Context, id, runID string) (*model.Run, error
 	return new(runOf(&d)), nil
 }
 
-func (q query) TaskObjects(ctx context.Context, id string, errorClass, keyPrefix *string, first *int, after *string) (*model.ObjectConnection, error) {
+func (q query) TaskObjects(ctx context.Context, id string, _ *model.ObjectStatus, errorClass, keyPrefix *string, first *int, after *string) (*model.ObjectConnection, error) {
 	page, err := q.Objects(ctx, task.CallerOf(ctx), id, task.ObjectQuery{Class: value(errorClass), KeyPrefix: value(keyPrefix), First: value(first), After: value(after)})
 	if err != nil {
 		return nil, err

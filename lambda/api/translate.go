@@ -51,6 +51,23 @@ func (r *resolver) taskOf(t *task.Task) model.Task {
 	if t.Check != nil {
 		m.Checked = moment(t.Check.Asked)
 	}
+	m.Attention = each(t.Attention(r.Now()), reasonOf)
+	if e := t.Estimate; e != nil {
+		m.Estimate = &model.TaskEstimate{
+			At: e.At.UTC(), Bytes: float64(e.Bytes), Duration: model.Range{Low: e.Duration.Low, High: e.Duration.High}, Text: e.Text,
+			Costs: each(e.Costs, func(c *estimate.Total) model.Amount {
+				return model.Amount{Currency: c.Currency, Amount: model.Range{Low: c.Amount.Low, High: c.Amount.High}}
+			}),
+		}
+	}
+	return m
+}
+
+func reasonOf(r *task.Reason) model.AttentionReason {
+	m := model.AttentionReason{Kind: model.AttentionKind(r.Kind), Text: r.Text}
+	if r.Count > 0 {
+		m.Count = new(float64(r.Count))
+	}
 	return m
 }
 

@@ -286,13 +286,28 @@ func (h *Handler) running(ctx context.Context) error {
 	return err
 }
 
+// unheard puts on record why a retry of a class, or of all, is not made, as a run of its id that was skipped: a hub hands such requests
+// over and waits for no reply.
+func (h *Handler) unheard(ctx context.Context, r Request, why error) error {
+	var no *Refusal
+	if len(r.Keys) > 0 || !errors.As(why, &no) {
+		return why
+	}
+	now := h.Now().UTC()
+	err := h.Runs.Create(ctx, run.Run{ID: r.Request, Trigger: run.TriggerRetry, State: run.Skipped, Started: now, Finished: now, Version: h.Version, Error: why.Error()})
+	if err != nil && !errors.Is(err, run.ErrExists) {
+		return errors.Join(why, err)
+	}
+	return why
+}
+
 // reserve is the time that is kept to end a call in good order.
 const reserve = 30 * time.Second
 
 // retry queues failed objects again. It goes on where an earlier call with this id stopped.
 func (h *Handler) retry(ctx context.Context, r Request, reply *Reply) error {
 	if err := h.running(ctx); err != nil {
-		return err
+		return h.unheard(ctx, r, err)
 	}
 	s, err := h.Settings(ctx)
 	if err != nil {

@@ -113,6 +113,15 @@ func TestOperations(t *testing.T) {
 		}
 	}
 	p.want(`{"operation":"plan","request":"r-4"}`, "launch plan  r-4")
+	// Nobody waits for the reply to a retry of all: why it is not made is on record.
+	for range 2 {
+		if _, _, err := p.ask(`{"operation":"retry","request":"r-all","all":true}`); err == nil {
+			t.Error("a paused task retries")
+		}
+	}
+	if r, err := p.runs.Get(t.Context(), "r-all"); err != nil || r.State != run.Skipped || !strings.Contains(r.Error, "resume it first") || r.Trigger != run.TriggerRetry {
+		t.Errorf("on record is %+v, %v", r, err)
+	}
 	for _, refused := range []string{`{"operation":"run","request":"r-5"}`, `{"operation":"retry","request":"r-5","all":true}`} {
 		var no *control.Refusal
 		if _, did, err := p.ask(refused); !errors.As(err, &no) || !strings.Contains(err.Error(), "resume it first") || did != "" {

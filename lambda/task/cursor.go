@@ -24,17 +24,12 @@ func (t *Task) SortKey(by Sort) string {
 	return t.Created.UTC().Format(sortTime)
 }
 
-// NeedsAttention reports whether a person should look at the task. Of one that is stopped there is nothing left to mend.
-func (t *Task) NeedsAttention() bool {
-	return t.State == Errored || t.State != Stopped && (t.Health == Attention || t.Health == Failing)
-}
-
 // Matches reports whether a task is one that the query asks for.
 func (q *Query) Matches(t *Task) bool {
 	switch {
 	case len(q.States) > 0 && !slices.Contains(q.States, t.State),
 		q.Type != "" && q.Type != t.Type,
-		q.Attention && !t.NeedsAttention():
+		q.Attention && !t.NeedsAttention(q.Now):
 		return false
 	}
 	if q.Text == "" {

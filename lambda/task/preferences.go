@@ -11,8 +11,15 @@ import (
 // Summary is what the home page shows.
 type Summary struct {
 	States    map[State]int64
-	Attention []Task // that failed, or whose latest run left something; up to 25
+	Attention []Task // that a person should look at, the latest changed first; up to maxAttention
+	More      bool   // there are more of them, or may be: not all tasks were looked at
 }
+
+const (
+	maxAttention = 25
+	// attentionPages bounds what is read for them: each page looks at up to 500 tasks.
+	attentionPages = 20
+)
 
 // Summary returns how the hub is doing.
 func (s *Service) Summary(ctx context.Context, c Caller) (Summary, error) {
@@ -23,11 +30,21 @@ func (s *Service) Summary(ctx context.Context, c Caller) (Summary, error) {
 	if err != nil {
 		return Summary{}, s.failed("counting the tasks", err)
 	}
-	page, err := s.Store.List(ctx, Query{Sort: ByUpdated, Descending: true, Attention: true, First: 25})
-	if err != nil {
-		return Summary{}, s.failed("listing the tasks", err)
+	sum := Summary{States: states}
+	q := Query{Sort: ByUpdated, Descending: true, Attention: true, Now: s.Now()}
+	for range attentionPages {
+		q.First = maxAttention - len(sum.Attention)
+		page, err := s.Store.List(ctx, q)
+		if err != nil {
+			return Summary{}, s.failed("listing the tasks", err)
+		}
+		sum.Attention = append(sum.Attention, page.Tasks...)
+		q.After = page.Next
+		if sum.More = q.After != ""; !sum.More || len(sum.Attention) == maxAttention {
+			break
+		}
 	}
-	return Summary{States: states, Attention: page.Tasks}, nil
+	return sum, nil
 }
 
 // HubPreferences returns the hub's own settings.

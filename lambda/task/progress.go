@@ -19,7 +19,7 @@ func ProgressOf(r *run.Run, outcomes map[string]run.Tally, settled int64, told t
 	p := Progress{
 		Run: Run{
 			ID: r.ID, Trigger: r.Trigger, State: r.State, Started: r.Started, Finished: r.Finished, Queued: Queued(r, settled),
-			Settled: settled, Told: told, Error: r.Error,
+			Settled: settled, Told: told, Error: r.Error, DeadLetters: r.DeadLetters,
 		},
 		Proved: r.Proved, Remaining: maps.Clone(r.Remaining), Named: r.Named, Newer: r.Newer,
 	}

@@ -8,27 +8,6 @@ import (
 	"github.com/datatransferhub/dth/worker/run"
 )
 
-// Which tasks a person is to look at.
-func TestNeedsAttention(t *testing.T) {
-	for _, tt := range []struct {
-		state  task.State
-		health task.Health
-		want   bool
-	}{
-		{task.InProgress, task.Healthy, false},
-		{task.InProgress, task.Unknown, false},
-		{task.InProgress, task.Failing, true},
-		{task.Done, task.Attention, true},
-		{task.Errored, task.Healthy, true},
-		{task.Stopped, task.Failing, false},
-		{task.Stopped, task.Attention, false},
-	} {
-		if got := (&task.Task{State: tt.state, Health: tt.health}).NeedsAttention(); got != tt.want {
-			t.Errorf("%s, %q: %v", tt.state, tt.health, got)
-		}
-	}
-}
-
 // What a run tells of its objects: copies apart from what was there already, and never more settled than queued.
 func TestProgressOf(t *testing.T) {
 	r := &run.Run{ID: "r-1", State: run.Copying}

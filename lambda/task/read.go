@@ -44,6 +44,7 @@ func (s *Service) List(ctx context.Context, c Caller, q Query) (Page, error) {
 	if len(q.Text) > 256 || !utf8.ValidString(q.Text) {
 		return Page{}, invalid("filter.text", q.Text, "allowed are up to 256 bytes of UTF-8")
 	}
+	q.Now = s.Now()
 	page, err := s.Store.List(ctx, q)
 	if err != nil {
 		return Page{}, s.failed("listing the tasks", err)

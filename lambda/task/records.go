@@ -5,10 +5,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/datatransferhub/dth/worker/estimate"
+	"github.com/datatransferhub/dth/worker/failure"
 	"github.com/datatransferhub/dth/worker/ledger"
 	"github.com/datatransferhub/dth/worker/run"
 )
@@ -118,7 +121,8 @@ func counted(ctx context.Context, r Records, found run.Run) (RunDetail, error) {
 	return RunDetail{Run: found, Totals: run.Total(all), Settled: run.Settled(all)}, nil
 }
 
-// ObjectQuery asks for failed objects.
+// ObjectQuery asks for failed objects. Records of other outcomes are in no order but that of their keys' hashes: they are found one by
+// one, and counted by the runs.
 type ObjectQuery struct {
 	Class     string // of the error; "": all
 	KeyPrefix string
@@ -145,9 +149,16 @@ func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuer
 	if q.Class != "" && !class.MatchString(q.Class) {
 		return ledger.Page{}, invalid("errorClass", q.Class, "allowed are the classes of this task's failed objects")
 	}
+	if len(q.KeyPrefix) > 1024 || !utf8.ValidString(q.KeyPrefix) {
+		return ledger.Page{}, invalid("keyPrefix", q.KeyPrefix, "allowed are up to 1024 bytes of UTF-8")
+	}
 	var page ledger.Page
-	err = s.records(ctx, c, id, func(_ Task, r Records) error {
+	err = s.records(ctx, c, id, func(_ Task, r Records) (err error) {
 		if err := checkPlace(r, q.After); err != nil {
+			return err
+		}
+		if q.KeyPrefix != "" && r.Images == nil {
+			page, err = below(ctx, r.Objects, q, first)
 			return err
 		}
 		page.Next = q.After
@@ -168,6 +179,72 @@ func (s *Service) Objects(ctx context.Context, c Caller, id string, q ObjectQuer
 		return nil
 	})
 	return page, err
+}
+
+// below returns failed objects whose keys begin with a prefix: in each class it begins there and ends behind it, so that what it reads
+// does not depend on how many failed before.
+func below(ctx context.Context, objects Outcomes, q ObjectQuery, first int) (page ledger.Page, err error) {
+	place, err := ledger.ParseCursor(q.After)
+	if err != nil {
+		return page, fmt.Errorf("%w: %w", ErrCursor, err)
+	}
+	from := before(q.KeyPrefix)
+	for _, class := range classesOf(q.Class) {
+		if class < place.Class {
+			continue
+		}
+		at := ledger.Cursor{Class: class, Key: from}
+		if class == place.Class {
+			at.Key = max(from, place.Key)
+		}
+		for through := false; !through; {
+			if len(page.Records) >= first {
+				page.Next = at.String()
+				return page, nil
+			}
+			more, err := objects.Failures(ctx, class, first-len(page.Records), at.String())
+			if err != nil {
+				return page, err
+			}
+			through = more.Next == "" || len(more.Records) == 0
+			for _, r := range more.Records {
+				at.Key = r.Key
+				if strings.HasPrefix(r.Key, q.KeyPrefix) {
+					page.Records = append(page.Records, r)
+				} else if r.Key > q.KeyPrefix {
+					through = true
+				}
+			}
+		}
+	}
+	return page, nil
+}
+
+// classesOf are the classes that are looked into, in the order in which they are listed.
+func classesOf(class string) []string {
+	if class != "" {
+		return []string{class}
+	}
+	var all []string
+	for _, c := range failure.Classes() {
+		all = append(all, string(c))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// before is a text that comes before everything that begins with a prefix, and behind next to everything else that does: a list that
+// goes on behind it begins with the prefix.
+func before(prefix string) string {
+	last, size := utf8.DecodeLastRuneInString(prefix)
+	head := prefix[:len(prefix)-size]
+	switch {
+	case last == 0:
+		return head
+	case last == 0xE000: // before it come halves of characters, which are in no text
+		last = 0xD800
+	}
+	return head + string(last-1) + string(utf8.MaxRune)
 }
 
 // checkPlace refuses what no page gave.
@@ -240,7 +317,25 @@ func (s *Service) CheckAnswer(ctx context.Context, c Caller, id string) (*Answer
 
 // PlanAnswer returns what the latest plan found; nil when none was asked for.
 func (s *Service) PlanAnswer(ctx context.Context, c Caller, id string) (*Answer, error) {
-	return s.answer(ctx, c, id, func(t *Task) *Request { return t.Plan })
+	a, err := s.answer(ctx, c, id, func(t *Task) *Request { return t.Plan })
+	if err != nil || a == nil || a.State != Finished || a.Plan == nil || a.Plan.Estimate == nil {
+		return a, err
+	}
+	// The task keeps what its plan found it to cost, so that lists can show it; that it cannot be kept holds up no answer.
+	_, keep := Amend(ctx, s.Store, id, func(t *Task) (*Entry, error) {
+		if t.Plan != nil && (t.Estimate == nil || t.Estimate.Request != t.Plan.ID) {
+			t.Estimate = estimateOf(t.Plan.ID, a.Finished, a.Plan.Estimate)
+		}
+		return nil, nil
+	})
+	if keep != nil {
+		s.Log.Warn("the estimate of a plan is not on record", "task", id, "error", keep)
+	}
+	return a, nil
+}
+
+func estimateOf(request string, at time.Time, e *estimate.Estimate) *Estimate {
+	return &Estimate{Request: request, At: at, Bytes: e.Bytes, Duration: e.Duration.Seconds, Costs: slices.Clone(e.Totals), Text: e.Text()}
 }
 
 // answerPatience is how long a check or plan may be without a sign of life.

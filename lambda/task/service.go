@@ -154,7 +154,11 @@ func (s *Service) Update(ctx context.Context, c Caller, in UpdateInput) (Task, e
 	if err := c.need(Admin); err != nil {
 		return Task{}, err
 	}
-	if _, err := s.get(ctx, in.ID); err != nil {
+	there, err := s.get(ctx, in.ID)
+	if err != nil {
+		return Task{}, err
+	}
+	if err := s.misnamed(ctx, &there, in); err != nil {
 		return Task{}, err
 	}
 	began := false

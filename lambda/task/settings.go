@@ -65,9 +65,47 @@ func (s *Service) missing(ctx context.Context, plugin Plugin, parameters map[str
 	if len(wrong) == 0 {
 		return nil
 	}
+	return together(wrong)
+}
+
+// together makes one error of several.
+func together(wrong []Error) error {
 	first := wrong[0]
 	first.Others = wrong[1:]
 	return &first
+}
+
+// misnamed looks whether what an edit names is there. What was missing before is not held against it.
+func (s *Service) misnamed(ctx context.Context, t *Task, in UpdateInput) error {
+	if s.Existence == nil || in.Parameters == nil || in.Edition != 0 && in.Edition != t.Edition {
+		return nil // nothing is named, or the edit is refused for another reason
+	}
+	plugin, err := s.plugin(t.Type)
+	if err != nil {
+		return err
+	}
+	next, err := s.edited(plugin, *t, in)
+	if err != nil || maps.Equal(next.Parameters, t.Parameters) {
+		return err
+	}
+	wrong, err := s.Existence.Missing(ctx, plugin.Type, next.Parameters)
+	if err != nil {
+		return s.failed("looking for what the parameters name", err)
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	known, err := s.Existence.Missing(ctx, plugin.Type, t.Parameters)
+	if err != nil {
+		return s.failed("looking for what the parameters name", err)
+	}
+	wrong = slices.DeleteFunc(wrong, func(w Error) bool {
+		return slices.ContainsFunc(known, func(k Error) bool { return k.Field == w.Field && k.Value == w.Value && k.Message == w.Message })
+	})
+	if len(wrong) == 0 {
+		return nil
+	}
+	return together(wrong)
 }
 
 // changes returns what differs between settings, field by field, in order. A parameter that is given and empty differs from one that

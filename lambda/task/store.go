@@ -59,12 +59,13 @@ type Preferences struct {
 type Query struct {
 	Sort       Sort
 	Descending bool
-	States     []State // empty: all
-	Type       string  // of the plugin; empty: all
-	Text       string  // that the name, the description or a label contains, in any case; empty: all
-	Attention  bool    // only those in ERROR, and those that are not stopped and whose health is neither Healthy nor Unknown
-	First      int     // 1 to MaxPage
-	After      string  // cursor; empty: from the beginning
+	States     []State   // empty: all
+	Type       string    // of the plugin; empty: all
+	Text       string    // that the name, the description or a label contains, in any case; empty: all
+	Attention  bool      // only those that a person should look at
+	Now        time.Time // when that is asked: a task becomes stale by itself. No part of what a cursor belongs to
+	First      int       // 1 to MaxPage
+	After      string    // cursor; empty: from the beginning
 }
 
 // MaxPage is the longest page.

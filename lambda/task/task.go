@@ -4,8 +4,10 @@ package task
 
 import (
 	"maps"
+	"slices"
 	"time"
 
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -27,7 +29,8 @@ type Task struct {
 	Health        Health
 	LastRun       *Run // the run that was told of last
 	Agreement     Agreement
-	Plan, Check   *Request // the last ones asked for
+	Plan, Check   *Request  // the last ones asked for
+	Estimate      *Estimate // of the last plan that was looked at; nil: none was
 	CreatedBy     string
 	UpdatedBy     string
 	Created       time.Time
@@ -125,6 +128,8 @@ type Run struct {
 	Failed   int64
 	Told     time.Time // when this was so
 	Error    string
+	// DeadLetters is how many messages its finder found that had failed five times, as far as that was told.
+	DeadLetters int64
 }
 
 // Agreement is what the last proof has shown.
@@ -144,12 +149,25 @@ type Request struct {
 	By    string
 }
 
+// Estimate is what a plan found a pass to cost.
+type Estimate struct {
+	Request  string         // of the plan
+	At       time.Time      // when the plan was through
+	Bytes    int64          // to copy
+	Duration estimate.Range // seconds
+	Costs    []estimate.Total
+	Text     string // in words
+}
+
 // Clone returns a copy that shares nothing.
 func (t *Task) Clone() Task {
 	c := *t
 	c.Settings = t.Settings.clone()
 	c.Stack.Outputs = maps.Clone(t.Stack.Outputs)
 	c.LastRun, c.Plan, c.Check, c.Steering = copied(t.LastRun), copied(t.Plan), copied(t.Check), copied(t.Steering)
+	if c.Estimate = copied(t.Estimate); c.Estimate != nil {
+		c.Estimate.Costs = slices.Clone(t.Estimate.Costs)
+	}
 	if c.Operation = copied(t.Operation); c.Operation != nil && c.Operation.Undo != nil {
 		undo := c.Operation.Undo.clone()
 		c.Operation.Undo = &undo

@@ -44,6 +44,17 @@ type ComplexityRoot struct {
 		RunID   func(childComplexity int) int
 	}
 
+	Amount struct {
+		Amount   func(childComplexity int) int
+		Currency func(childComplexity int) int
+	}
+
+	AttentionReason struct {
+		Count func(childComplexity int) int
+		Kind  func(childComplexity int) int
+		Text  func(childComplexity int) int
+	}
+
 	AuditConnection struct {
 		Nodes    func(childComplexity int) int
 		PageInfo func(childComplexity int) int
@@ -334,7 +345,7 @@ type ComplexityRoot struct {
 		TaskLogs       func(childComplexity int, id string, source model.LogSource, stream *string, query *string, from *time.Time, to *time.Time, first *int, after *string) int
 		TaskMetrics    func(childComplexity int, id string, set model.MetricSet, from *time.Time, to *time.Time) int
 		TaskObject     func(childComplexity int, id string, key string) int
-		TaskObjects    func(childComplexity int, id string, errorClass *string, keyPrefix *string, first *int, after *string) int
+		TaskObjects    func(childComplexity int, id string, status *model.ObjectStatus, errorClass *string, keyPrefix *string, first *int, after *string) int
 		TaskPolicies   func(childComplexity int, id string) int
 		TaskRun        func(childComplexity int, id string, runID string) int
 		TaskRuns       func(childComplexity int, id string, first *int, after *string) int
@@ -409,8 +420,9 @@ type ComplexityRoot struct {
 	}
 
 	Summary struct {
-		Attention func(childComplexity int) int
-		States    func(childComplexity int) int
+		Attention     func(childComplexity int) int
+		AttentionMore func(childComplexity int) int
+		States        func(childComplexity int) int
 	}
 
 	Tally struct {
@@ -421,12 +433,14 @@ type ComplexityRoot struct {
 
 	Task struct {
 		Agreement     func(childComplexity int) int
+		Attention     func(childComplexity int) int
 		Checked       func(childComplexity int) int
 		CreatedAt     func(childComplexity int) int
 		CreatedBy     func(childComplexity int) int
 		Description   func(childComplexity int) int
 		Destination   func(childComplexity int) int
 		Edition       func(childComplexity int) int
+		Estimate      func(childComplexity int) int
 		Health        func(childComplexity int) int
 		ID            func(childComplexity int) int
 		Labels        func(childComplexity int) int
@@ -461,6 +475,14 @@ type ComplexityRoot struct {
 		Parameters  func(childComplexity int) int
 		Type        func(childComplexity int) int
 	}
+
+	TaskEstimate struct {
+		At       func(childComplexity int) int
+		Bytes    func(childComplexity int) int
+		Costs    func(childComplexity int) int
+		Duration func(childComplexity int) int
+		Text     func(childComplexity int) int
+	}
 }
 
 // endregion ***************************** api!.gotpl *****************************
@@ -488,7 +510,7 @@ type QueryResolver interface {
 	Task(ctx context.Context, id string) (*model.Task, error)
 	TaskRuns(ctx context.Context, id string, first *int, after *string) (*model.RunConnection, error)
 	TaskRun(ctx context.Context, id string, runID string) (*model.Run, error)
-	TaskObjects(ctx context.Context, id string, errorClass *string, keyPrefix *string, first *int, after *string) (*model.ObjectConnection, error)
+	TaskObjects(ctx context.Context, id string, status *model.ObjectStatus, errorClass *string, keyPrefix *string, first *int, after *string) (*model.ObjectConnection, error)
 	TaskImages(ctx context.Context, id string, status *model.ImageStatus, prefix *string, first *int, after *string) (*model.ImageConnection, error)
 	TaskObject(ctx context.Context, id string, key string) (*model.ObjectRecord, error)
 	TaskMetrics(ctx context.Context, id string, set model.MetricSet, from *time.Time, to *time.Time) ([]model.MetricSeries, error)
@@ -564,6 +586,38 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Agreement.RunID(childComplexity), true
+
+	case "Amount.amount":
+		if e.ComplexityRoot.Amount.Amount == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Amount.Amount(childComplexity), true
+	case "Amount.currency":
+		if e.ComplexityRoot.Amount.Currency == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Amount.Currency(childComplexity), true
+
+	case "AttentionReason.count":
+		if e.ComplexityRoot.AttentionReason.Count == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AttentionReason.Count(childComplexity), true
+	case "AttentionReason.kind":
+		if e.ComplexityRoot.AttentionReason.Kind == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AttentionReason.Kind(childComplexity), true
+	case "AttentionReason.text":
+		if e.ComplexityRoot.AttentionReason.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AttentionReason.Text(childComplexity), true
 
 	case "AuditConnection.nodes":
 		if e.ComplexityRoot.AuditConnection.Nodes == nil {
@@ -1867,7 +1921,7 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 			return 0, false
 		}
 
-		return e.ComplexityRoot.Query.TaskObjects(childComplexity, args["id"].(string), args["errorClass"].(*string), args["keyPrefix"].(*string), args["first"].(*int), args["after"].(*string)), true
+		return e.ComplexityRoot.Query.TaskObjects(childComplexity, args["id"].(string), args["status"].(*model.ObjectStatus), args["errorClass"].(*string), args["keyPrefix"].(*string), args["first"].(*int), args["after"].(*string)), true
 	case "Query.taskPolicies":
 		if e.ComplexityRoot.Query.TaskPolicies == nil {
 			break
@@ -2195,6 +2249,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Summary.Attention(childComplexity), true
+	case "Summary.attentionMore":
+		if e.ComplexityRoot.Summary.AttentionMore == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Summary.AttentionMore(childComplexity), true
 	case "Summary.states":
 		if e.ComplexityRoot.Summary.States == nil {
 			break
@@ -2227,6 +2287,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Task.Agreement(childComplexity), true
+	case "Task.attention":
+		if e.ComplexityRoot.Task.Attention == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Task.Attention(childComplexity), true
 	case "Task.checked":
 		if e.ComplexityRoot.Task.Checked == nil {
 			break
@@ -2263,6 +2329,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Task.Edition(childComplexity), true
+	case "Task.estimate":
+		if e.ComplexityRoot.Task.Estimate == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Task.Estimate(childComplexity), true
 	case "Task.health":
 		if e.ComplexityRoot.Task.Health == nil {
 			break
@@ -2428,6 +2500,37 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.TaskDraft.Type(childComplexity), true
 
+	case "TaskEstimate.at":
+		if e.ComplexityRoot.TaskEstimate.At == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskEstimate.At(childComplexity), true
+	case "TaskEstimate.bytes":
+		if e.ComplexityRoot.TaskEstimate.Bytes == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskEstimate.Bytes(childComplexity), true
+	case "TaskEstimate.costs":
+		if e.ComplexityRoot.TaskEstimate.Costs == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskEstimate.Costs(childComplexity), true
+	case "TaskEstimate.duration":
+		if e.ComplexityRoot.TaskEstimate.Duration == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskEstimate.Duration(childComplexity), true
+	case "TaskEstimate.text":
+		if e.ComplexityRoot.TaskEstimate.Text == nil {
+			break
+		}
+
+		return e.ComplexityRoot.TaskEstimate.Text(childComplexity), true
+
 	}
 	return 0, false
 }
@@ -2541,8 +2644,8 @@ type Query {
   taskRuns(id: ID!, first: Int, after: String): RunConnection!
   "One run of a task."
   taskRun(id: ID!, runId: ID!): Run!
-  "Objects of a task that failed: by class, and by key within one."
-  taskObjects(id: ID!, errorClass: String, keyPrefix: String, first: Int, after: String): ObjectConnection!
+  "Objects of a task that failed: by class, and by key within one. Their records alone are kept in an order in which they can be listed. Objects that were skipped or had gone are counted by each run, by their reasons, in decisions and outcomes; taskObject finds the record of one by its key."
+  taskObjects(id: ID!, status: ObjectStatus, errorClass: String, keyPrefix: String, first: Int, after: String): ObjectConnection!
   "Images of a task that copies images: by status, and by name within one."
   taskImages(id: ID!, status: ImageStatus, prefix: String, first: Int, after: String): ImageConnection!
   "What became of one object."
@@ -2605,7 +2708,7 @@ type Mutation {
   startPlan(id: ID!): Task!
   "Looks with the task's own identity whether both ends can be used; check tells what it finds. Role: operator."
   startCheck(id: ID!): Task!
-  "Queues failed objects again: those of the keys, those of a class, or all. The same token asks for the same retry. Role: operator."
+  "Asks to queue failed objects again: those of the keys, those of a class, or all. The same token asks for the same retry. Retries of a class and of all are handed over: their run, which the audit names, tells what became of them, also when it was not made. Role: operator."
   retryObjects(id: ID!, keys: [String!], errorClass: String, all: Boolean, clientToken: String): Task!
   "Changes settings of the hub itself. Role: admin."
   updateSettings(input: SettingsInput!): Settings!
@@ -2661,6 +2764,8 @@ type Summary {
   states: [StateCount!]!
   "Tasks that a person should look at, the latest changed first; up to 25."
   attention: [Task!]!
+  "There are more of them, or may be. The list of tasks shows all with its filter attention."
+  attentionMore: Boolean!
 }
 
 "How many tasks are in a state."
@@ -2742,6 +2847,8 @@ type Task {
   stack: Stack!
   operation: Operation
   health: Health!
+  "Why a person should look at the task; empty when nobody has to."
+  attention: [AttentionReason!]!
   "The latest run, as far as it has told."
   lastRun: LastRun
   "When the schedule ticks next; null when it does not."
@@ -2751,10 +2858,58 @@ type Task {
   planned: AWSDateTime
   "When the latest check was asked for."
   checked: AWSDateTime
+  "What the latest plan that somebody looked at found a pass to cost; null when there was none."
+  estimate: TaskEstimate
   createdBy: String!
   createdAt: AWSDateTime!
   updatedBy: String!
   updatedAt: AWSDateTime!
+}
+
+"Why a person should look at a task."
+type AttentionReason {
+  kind: AttentionKind!
+  "Of objects or messages; null where there is nothing to count."
+  count: Float
+  text: String!
+}
+
+"Of what sort a reason is to look at a task."
+enum AttentionKind {
+  "The task is in ERROR."
+  ERROR
+  "Its latest run itself failed."
+  RUN_FAILED
+  "Objects failed, and their records say why."
+  OBJECTS_FAILED
+  "Messages failed five times, as far as the run has told."
+  DEAD_LETTERS
+  "Objects differ after the proof, and nothing says why."
+  DIFFERENT
+  "The latest run ended without a proof."
+  UNPROVED
+  "No run was proved within two intervals of the schedule."
+  STALE
+}
+
+"What a plan found a pass to cost."
+type TaskEstimate {
+  "When the plan was through."
+  at: AWSDateTime!
+  "To copy."
+  bytes: Float!
+  "Seconds, in a good and in a bad case."
+  duration: Range!
+  "In each currency."
+  costs: [Amount!]!
+  "The estimate in words."
+  text: String!
+}
+
+"An amount of money, in a good and in a bad case."
+type Amount {
+  currency: String!
+  amount: Range!
 }
 
 "The plugin stack of a task."
@@ -2953,6 +3108,12 @@ type Run {
 type RunConnection {
   nodes: [Run!]!
   pageInfo: PageInfo!
+}
+
+"Which objects are listed."
+enum ObjectStatus {
+  "They failed. Also when no status is given."
+  FAILED
 }
 
 "What became of one object."
@@ -3319,6 +3480,28 @@ func (ec *executionContext) childFields_Agreement(ctx context.Context, field gra
 		return ec.fieldContext_Agreement_checked(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Agreement", field.Name)
+}
+
+func (ec *executionContext) childFields_Amount(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "currency":
+		return ec.fieldContext_Amount_currency(ctx, field)
+	case "amount":
+		return ec.fieldContext_Amount_amount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Amount", field.Name)
+}
+
+func (ec *executionContext) childFields_AttentionReason(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_AttentionReason_kind(ctx, field)
+	case "count":
+		return ec.fieldContext_AttentionReason_count(ctx, field)
+	case "text":
+		return ec.fieldContext_AttentionReason_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type AttentionReason", field.Name)
 }
 
 func (ec *executionContext) childFields_AuditConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -3967,6 +4150,8 @@ func (ec *executionContext) childFields_Summary(ctx context.Context, field graph
 		return ec.fieldContext_Summary_states(ctx, field)
 	case "attention":
 		return ec.fieldContext_Summary_attention(ctx, field)
+	case "attentionMore":
+		return ec.fieldContext_Summary_attentionMore(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Summary", field.Name)
 }
@@ -4021,6 +4206,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_operation(ctx, field)
 	case "health":
 		return ec.fieldContext_Task_health(ctx, field)
+	case "attention":
+		return ec.fieldContext_Task_attention(ctx, field)
 	case "lastRun":
 		return ec.fieldContext_Task_lastRun(ctx, field)
 	case "nextRun":
@@ -4031,6 +4218,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_planned(ctx, field)
 	case "checked":
 		return ec.fieldContext_Task_checked(ctx, field)
+	case "estimate":
+		return ec.fieldContext_Task_estimate(ctx, field)
 	case "createdBy":
 		return ec.fieldContext_Task_createdBy(ctx, field)
 	case "createdAt":
@@ -4067,6 +4256,22 @@ func (ec *executionContext) childFields_TaskDraft(ctx context.Context, field gra
 		return ec.fieldContext_TaskDraft_parameters(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskDraft", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskEstimate(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_TaskEstimate_at(ctx, field)
+	case "bytes":
+		return ec.fieldContext_TaskEstimate_bytes(ctx, field)
+	case "duration":
+		return ec.fieldContext_TaskEstimate_duration(ctx, field)
+	case "costs":
+		return ec.fieldContext_TaskEstimate_costs(ctx, field)
+	case "text":
+		return ec.fieldContext_TaskEstimate_text(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskEstimate", field.Name)
 }
 
 func (ec *executionContext) childFields___Directive(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -4878,38 +5083,46 @@ func (ec *executionContext) field_Query_taskObjects_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["id"] = arg0
-	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "errorClass",
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "status",
+		func(ctx context.Context, v any) (*model.ObjectStatus, error) {
+			return ec.unmarshalOObjectStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐObjectStatus(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["status"] = arg1
+	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "errorClass",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["errorClass"] = arg1
-	arg2, err := graphql.ProcessArgField(ctx, rawArgs, "keyPrefix",
+	args["errorClass"] = arg2
+	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "keyPrefix",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["keyPrefix"] = arg2
-	arg3, err := graphql.ProcessArgField(ctx, rawArgs, "first",
+	args["keyPrefix"] = arg3
+	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "first",
 		func(ctx context.Context, v any) (*int, error) {
 			return ec.unmarshalOInt2ᚖint(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["first"] = arg3
-	arg4, err := graphql.ProcessArgField(ctx, rawArgs, "after",
+	args["first"] = arg4
+	arg5, err := graphql.ProcessArgField(ctx, rawArgs, "after",
 		func(ctx context.Context, v any) (*string, error) {
 			return ec.unmarshalOString2ᚖstring(ctx, v)
 		})
 	if err != nil {
 		return nil, err
 	}
-	args["after"] = arg4
+	args["after"] = arg5
 	return args, nil
 }
 
@@ -5291,6 +5504,135 @@ func (ec *executionContext) _Agreement_checked(ctx context.Context, field graphq
 
 func (ec *executionContext) fieldContext_Agreement_checked(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Agreement", field, false, false, "AWSDateTime")
+}
+
+func (ec *executionContext) _Amount_currency(ctx context.Context, field graphql.CollectedField, obj *model.Amount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Amount_currency(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Currency, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_Amount_currency(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Amount", field, false, false, "String")
+}
+
+func (ec *executionContext) _Amount_amount(ctx context.Context, field graphql.CollectedField, obj *model.Amount) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Amount_amount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Amount, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.Range) graphql.Marshaler {
+			return ec.marshalNRange2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐRange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_Amount_amount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Amount",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Range(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _AttentionReason_kind(ctx context.Context, field graphql.CollectedField, obj *model.AttentionReason) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AttentionReason_kind(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Kind, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.AttentionKind) graphql.Marshaler {
+			return ec.marshalNAttentionKind2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionKind(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_AttentionReason_kind(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AttentionReason", field, false, false, "AttentionKind")
+}
+
+func (ec *executionContext) _AttentionReason_count(ctx context.Context, field graphql.CollectedField, obj *model.AttentionReason) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AttentionReason_count(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Count, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *float64) graphql.Marshaler {
+			return ec.marshalOFloat2ᚖfloat64(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_AttentionReason_count(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AttentionReason", field, false, false, "Float")
+}
+
+func (ec *executionContext) _AttentionReason_text(ctx context.Context, field graphql.CollectedField, obj *model.AttentionReason) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_AttentionReason_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_AttentionReason_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("AttentionReason", field, false, false, "String")
 }
 
 func (ec *executionContext) _AuditConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.AuditConnection) (ret graphql.Marshaler) {
@@ -10085,7 +10427,7 @@ func (ec *executionContext) _Query_taskObjects(ctx context.Context, field graphq
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Query().TaskObjects(ctx, fc.Args["id"].(string), fc.Args["errorClass"].(*string), fc.Args["keyPrefix"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
+			return ec.Resolvers.Query().TaskObjects(ctx, fc.Args["id"].(string), fc.Args["status"].(*model.ObjectStatus), fc.Args["errorClass"].(*string), fc.Args["keyPrefix"].(*string), fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.ObjectConnection) graphql.Marshaler {
@@ -12151,6 +12493,30 @@ func (ec *executionContext) fieldContext_Summary_attention(_ context.Context, fi
 	return fc, nil
 }
 
+func (ec *executionContext) _Summary_attentionMore(ctx context.Context, field graphql.CollectedField, obj *model.Summary) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Summary_attentionMore(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.AttentionMore, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_Summary_attentionMore(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Summary", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _Tally_name(ctx context.Context, field graphql.CollectedField, obj *model.Tally) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12700,6 +13066,39 @@ func (ec *executionContext) fieldContext_Task_health(_ context.Context, field gr
 	return graphql.NewScalarFieldContext("Task", field, false, false, "Health")
 }
 
+func (ec *executionContext) _Task_attention(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_attention(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Attention, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.AttentionReason) graphql.Marshaler {
+			return ec.marshalNAttentionReason2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionReasonᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_Task_attention(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_AttentionReason(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Task_lastRun(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -12836,6 +13235,39 @@ func (ec *executionContext) _Task_checked(ctx context.Context, field graphql.Col
 
 func (ec *executionContext) fieldContext_Task_checked(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Task", field, false, false, "AWSDateTime")
+}
+
+func (ec *executionContext) _Task_estimate(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_estimate(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Estimate, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *model.TaskEstimate) graphql.Marshaler {
+			return ec.marshalOTaskEstimate2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐTaskEstimate(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+
+func (ec *executionContext) fieldContext_Task_estimate(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_TaskEstimate(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _Task_createdBy(ctx context.Context, field graphql.CollectedField, obj *model.Task) (ret graphql.Marshaler) {
@@ -13136,6 +13568,144 @@ func (ec *executionContext) fieldContext_TaskDraft_parameters(_ context.Context,
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _TaskEstimate_at(ctx context.Context, field graphql.CollectedField, obj *model.TaskEstimate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskEstimate_at(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.At, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v time.Time) graphql.Marshaler {
+			return ec.marshalNAWSDateTime2timeᚐTime(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_TaskEstimate_at(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TaskEstimate", field, false, false, "AWSDateTime")
+}
+
+func (ec *executionContext) _TaskEstimate_bytes(ctx context.Context, field graphql.CollectedField, obj *model.TaskEstimate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskEstimate_bytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Bytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v float64) graphql.Marshaler {
+			return ec.marshalNFloat2float64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_TaskEstimate_bytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TaskEstimate", field, false, false, "Float")
+}
+
+func (ec *executionContext) _TaskEstimate_duration(ctx context.Context, field graphql.CollectedField, obj *model.TaskEstimate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskEstimate_duration(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Duration, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v model.Range) graphql.Marshaler {
+			return ec.marshalNRange2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐRange(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_TaskEstimate_duration(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TaskEstimate",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Range(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TaskEstimate_costs(ctx context.Context, field graphql.CollectedField, obj *model.TaskEstimate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskEstimate_costs(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Costs, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []model.Amount) graphql.Marshaler {
+			return ec.marshalNAmount2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAmountᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_TaskEstimate_costs(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "TaskEstimate",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Amount(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _TaskEstimate_text(ctx context.Context, field graphql.CollectedField, obj *model.TaskEstimate) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_TaskEstimate_text(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Text, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+
+func (ec *executionContext) fieldContext_TaskEstimate_text(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("TaskEstimate", field, false, false, "String")
 }
 
 func (ec *executionContext) ___Directive_name(ctx context.Context, field graphql.CollectedField, obj *introspection.Directive) (ret graphql.Marshaler) {
@@ -14723,6 +15293,87 @@ func (ec *executionContext) _Agreement(ctx context.Context, sel ast.SelectionSet
 		case "checked":
 			out.Values[i] = ec._Agreement_checked(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var amountImplementors = []string{"Amount"}
+
+func (ec *executionContext) _Amount(ctx context.Context, sel ast.SelectionSet, obj *model.Amount) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, amountImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("Amount")
+		case "currency":
+			out.Values[i] = ec._Amount_currency(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "amount":
+			out.Values[i] = ec._Amount_amount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var attentionReasonImplementors = []string{"AttentionReason"}
+
+func (ec *executionContext) _AttentionReason(ctx context.Context, sel ast.SelectionSet, obj *model.AttentionReason) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, attentionReasonImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("AttentionReason")
+		case "kind":
+			out.Values[i] = ec._AttentionReason_kind(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "count":
+			out.Values[i] = ec._AttentionReason_count(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "text":
+			out.Values[i] = ec._AttentionReason_text(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
 		default:
@@ -17222,6 +17873,11 @@ func (ec *executionContext) _Summary(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "attentionMore":
+			out.Values[i] = ec._Summary_attentionMore(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -17383,6 +18039,11 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "attention":
+			out.Values[i] = ec._Task_attention(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "lastRun":
 			out.Values[i] = ec._Task_lastRun(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -17405,6 +18066,11 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 			}
 		case "checked":
 			out.Values[i] = ec._Task_checked(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "estimate":
+			out.Values[i] = ec._Task_estimate(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -17516,6 +18182,59 @@ func (ec *executionContext) _TaskDraft(ctx context.Context, sel ast.SelectionSet
 			}
 		case "parameters":
 			out.Values[i] = ec._TaskDraft_parameters(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
+var taskEstimateImplementors = []string{"TaskEstimate"}
+
+func (ec *executionContext) _TaskEstimate(ctx context.Context, sel ast.SelectionSet, obj *model.TaskEstimate) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, taskEstimateImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("TaskEstimate")
+		case "at":
+			out.Values[i] = ec._TaskEstimate_at(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "bytes":
+			out.Values[i] = ec._TaskEstimate_bytes(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "duration":
+			out.Values[i] = ec._TaskEstimate_duration(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "costs":
+			out.Values[i] = ec._TaskEstimate_costs(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "text":
+			out.Values[i] = ec._TaskEstimate_text(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
@@ -17912,6 +18631,26 @@ func (ec *executionContext) marshalNAWSDateTime2timeᚐTime(ctx context.Context,
 	return res
 }
 
+func (ec *executionContext) marshalNAmount2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAmount(ctx context.Context, sel ast.SelectionSet, v model.Amount) graphql.Marshaler {
+	return ec._Amount(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNAmount2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAmountᚄ(ctx context.Context, sel ast.SelectionSet, v []model.Amount) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAmount2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAmount(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
+}
+
 func (ec *executionContext) unmarshalNAnswerState2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAnswerState(ctx context.Context, v any) (model.AnswerState, error) {
 	var res model.AnswerState
 	err := res.UnmarshalGQL(v)
@@ -17920,6 +18659,36 @@ func (ec *executionContext) unmarshalNAnswerState2githubᚗcomᚋdatatransferhub
 
 func (ec *executionContext) marshalNAnswerState2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAnswerState(ctx context.Context, sel ast.SelectionSet, v model.AnswerState) graphql.Marshaler {
 	return v
+}
+
+func (ec *executionContext) unmarshalNAttentionKind2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionKind(ctx context.Context, v any) (model.AttentionKind, error) {
+	var res model.AttentionKind
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNAttentionKind2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionKind(ctx context.Context, sel ast.SelectionSet, v model.AttentionKind) graphql.Marshaler {
+	return v
+}
+
+func (ec *executionContext) marshalNAttentionReason2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionReason(ctx context.Context, sel ast.SelectionSet, v model.AttentionReason) graphql.Marshaler {
+	return ec._AttentionReason(ctx, sel, &v)
+}
+
+func (ec *executionContext) marshalNAttentionReason2ᚕgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionReasonᚄ(ctx context.Context, sel ast.SelectionSet, v []model.AttentionReason) graphql.Marshaler {
+	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
+		fc := graphql.GetFieldContext(ctx)
+		fc.Result = &v[i]
+		return ec.marshalNAttentionReason2githubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAttentionReason(ctx, sel, v[i])
+	})
+
+	for _, e := range ret {
+		if e == graphql.Null {
+			return graphql.Null
+		}
+	}
+
+	return ret
 }
 
 func (ec *executionContext) marshalNAuditConnection2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐAuditConnection(ctx context.Context, sel ast.SelectionSet, v *model.AuditConnection) graphql.Marshaler {
@@ -19063,6 +19832,22 @@ func (ec *executionContext) marshalOLastRun2ᚖgithubᚗcomᚋdatatransferhubᚋ
 	return ec._LastRun(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalOObjectStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐObjectStatus(ctx context.Context, v any) (*model.ObjectStatus, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res := new(model.ObjectStatus)
+	err := res.UnmarshalGQL(v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOObjectStatus2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐObjectStatus(ctx context.Context, sel ast.SelectionSet, v *model.ObjectStatus) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return v
+}
+
 func (ec *executionContext) marshalOOperation2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐOperation(ctx context.Context, sel ast.SelectionSet, v *model.Operation) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
@@ -19158,6 +19943,13 @@ func (ec *executionContext) marshalOString2ᚖstring(ctx context.Context, sel as
 	_ = ctx
 	res := graphql.MarshalString(*v)
 	return res
+}
+
+func (ec *executionContext) marshalOTaskEstimate2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐTaskEstimate(ctx context.Context, sel ast.SelectionSet, v *model.TaskEstimate) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._TaskEstimate(ctx, sel, v)
 }
 
 func (ec *executionContext) unmarshalOTaskFilter2ᚖgithubᚗcomᚋdatatransferhubᚋdthᚋlambdaᚋapiᚋmodelᚐTaskFilter(ctx context.Context, v any) (*model.TaskFilter, error) {

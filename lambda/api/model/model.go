@@ -24,6 +24,20 @@ type Agreement struct {
 	Checked *time.Time `json:"checked,omitempty"`
 }
 
+// An amount of money, in a good and in a bad case.
+type Amount struct {
+	Currency string `json:"currency"`
+	Amount   Range  `json:"amount"`
+}
+
+// Why a person should look at a task.
+type AttentionReason struct {
+	Kind AttentionKind `json:"kind"`
+	// Of objects or messages; null where there is nothing to count.
+	Count *float64 `json:"count,omitempty"`
+	Text  string   `json:"text"`
+}
+
 // A page of the audit.
 type AuditConnection struct {
 	Nodes    []AuditEntry `json:"nodes"`
@@ -487,6 +501,8 @@ type Summary struct {
 	States []StateCount `json:"states"`
 	// Tasks that a person should look at, the latest changed first; up to 25.
 	Attention []Task `json:"attention"`
+	// There are more of them, or may be. The list of tasks shows all with its filter attention.
+	AttentionMore bool `json:"attentionMore"`
 }
 
 // A number of objects and their bytes, by a name.
@@ -523,6 +539,8 @@ type Task struct {
 	Stack     Stack      `json:"stack"`
 	Operation *Operation `json:"operation,omitempty"`
 	Health    Health     `json:"health"`
+	// Why a person should look at the task; empty when nobody has to.
+	Attention []AttentionReason `json:"attention"`
 	// The latest run, as far as it has told.
 	LastRun *LastRun `json:"lastRun,omitempty"`
 	// When the schedule ticks next; null when it does not.
@@ -531,11 +549,13 @@ type Task struct {
 	// When the latest plan was asked for.
 	Planned *time.Time `json:"planned,omitempty"`
 	// When the latest check was asked for.
-	Checked   *time.Time `json:"checked,omitempty"`
-	CreatedBy string     `json:"createdBy"`
-	CreatedAt time.Time  `json:"createdAt"`
-	UpdatedBy string     `json:"updatedBy"`
-	UpdatedAt time.Time  `json:"updatedAt"`
+	Checked *time.Time `json:"checked,omitempty"`
+	// What the latest plan that somebody looked at found a pass to cost; null when there was none.
+	Estimate  *TaskEstimate `json:"estimate,omitempty"`
+	CreatedBy string        `json:"createdBy"`
+	CreatedAt time.Time     `json:"createdAt"`
+	UpdatedBy string        `json:"updatedBy"`
+	UpdatedAt time.Time     `json:"updatedAt"`
 }
 
 // A page of tasks.
@@ -551,6 +571,20 @@ type TaskDraft struct {
 	Type        string  `json:"type"`
 	Labels      []Entry `json:"labels"`
 	Parameters  []Entry `json:"parameters"`
+}
+
+// What a plan found a pass to cost.
+type TaskEstimate struct {
+	// When the plan was through.
+	At time.Time `json:"at"`
+	// To copy.
+	Bytes float64 `json:"bytes"`
+	// Seconds, in a good and in a bad case.
+	Duration Range `json:"duration"`
+	// In each currency.
+	Costs []Amount `json:"costs"`
+	// The estimate in words.
+	Text string `json:"text"`
 }
 
 // Which tasks.
@@ -638,6 +672,79 @@ func (e *AnswerState) UnmarshalJSON(b []byte) error {
 }
 
 func (e AnswerState) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Of what sort a reason is to look at a task.
+type AttentionKind string
+
+const (
+	// The task is in ERROR.
+	AttentionKindError AttentionKind = "ERROR"
+	// Its latest run itself failed.
+	AttentionKindRunFailed AttentionKind = "RUN_FAILED"
+	// Objects failed, and their records say why.
+	AttentionKindObjectsFailed AttentionKind = "OBJECTS_FAILED"
+	// Messages failed five times, as far as the run has told.
+	AttentionKindDeadLetters AttentionKind = "DEAD_LETTERS"
+	// Objects differ after the proof, and nothing says why.
+	AttentionKindDifferent AttentionKind = "DIFFERENT"
+	// The latest run ended without a proof.
+	AttentionKindUnproved AttentionKind = "UNPROVED"
+	// No run was proved within two intervals of the schedule.
+	AttentionKindStale AttentionKind = "STALE"
+)
+
+var AllAttentionKind = []AttentionKind{
+	AttentionKindError,
+	AttentionKindRunFailed,
+	AttentionKindObjectsFailed,
+	AttentionKindDeadLetters,
+	AttentionKindDifferent,
+	AttentionKindUnproved,
+	AttentionKindStale,
+}
+
+func (e AttentionKind) IsValid() bool {
+	switch e {
+	case AttentionKindError, AttentionKindRunFailed, AttentionKindObjectsFailed, AttentionKindDeadLetters, AttentionKindDifferent, AttentionKindUnproved, AttentionKindStale:
+		return true
+	}
+	return false
+}
+
+func (e AttentionKind) String() string {
+	return string(e)
+}
+
+func (e *AttentionKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = AttentionKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid AttentionKind", str)
+	}
+	return nil
+}
+
+func (e AttentionKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *AttentionKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e AttentionKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil
@@ -890,6 +997,61 @@ func (e *MetricSet) UnmarshalJSON(b []byte) error {
 }
 
 func (e MetricSet) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Which objects are listed.
+type ObjectStatus string
+
+const (
+	// They failed. Also when no status is given.
+	ObjectStatusFailed ObjectStatus = "FAILED"
+)
+
+var AllObjectStatus = []ObjectStatus{
+	ObjectStatusFailed,
+}
+
+func (e ObjectStatus) IsValid() bool {
+	switch e {
+	case ObjectStatusFailed:
+		return true
+	}
+	return false
+}
+
+func (e ObjectStatus) String() string {
+	return string(e)
+}
+
+func (e *ObjectStatus) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = ObjectStatus(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid ObjectStatus", str)
+	}
+	return nil
+}
+
+func (e ObjectStatus) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *ObjectStatus) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e ObjectStatus) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

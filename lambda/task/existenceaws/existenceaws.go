@@ -45,8 +45,8 @@ func Open(cfg aws.Config, plugins []task.Plugin) *Existence {
 	return &Existence{cfg.Region, plugins, s3.NewFromConfig(cfg), secretsmanager.NewFromConfig(cfg), kms.NewFromConfig(cfg), ec2.NewFromConfig(cfg)}
 }
 
-// Missing implements task.Existence. It looks at what the S3 plugin's parameters name; of other plugins it knows nothing. The
-// error is of a service that did not answer.
+// Missing implements task.Existence. It looks at what the parameters of the S3 and the ECR plugin name; of other plugins it knows
+// nothing. The error is of a service that did not answer.
 func (e *Existence) Missing(ctx context.Context, kind string, parameters map[string]string) (wrong []task.Error, err error) {
 	values, known, err := e.values(kind, parameters)
 	if err != nil || !known {
@@ -57,6 +57,15 @@ func (e *Existence) Missing(ctx context.Context, kind string, parameters map[str
 			wrong = append(wrong, *found)
 		}
 		return err
+	}
+	if kind == "ECR" {
+		for _, field := range []string{"srcCredential", "destCredential"} {
+			if err := look(e.secret(ctx, values, field)); err != nil {
+				return nil, err
+			}
+		}
+		networks, err := e.networks(ctx, values, "ecsVpcId", []string{"ecsSubnetA", "ecsSubnetB"})
+		return append(wrong, networks...), err
 	}
 	for _, end := range []string{"src", "dest"} {
 		if err := look(e.bucket(ctx, values, end)); err != nil {
@@ -69,13 +78,13 @@ func (e *Existence) Missing(ctx context.Context, kind string, parameters map[str
 	if err := look(e.key(ctx, values)); err != nil {
 		return nil, err
 	}
-	networks, err := e.networks(ctx, values)
+	networks, err := e.networks(ctx, values, "ec2VpcId", []string{"ec2Subnets"})
 	return append(wrong, networks...), err
 }
 
 func (e *Existence) values(kind string, parameters map[string]string) (contract.Values, bool, error) {
 	for _, p := range e.plugins {
-		if p.Type == kind && kind == "S3" {
+		if p.Type == kind && (kind == "S3" || kind == "ECR") {
 			values, err := p.Contract.Validate(parameters)
 			return values, true, err
 		}

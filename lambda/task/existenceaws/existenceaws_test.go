@@ -105,6 +105,49 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// Of a task that copies images: its secrets and its network.
+func TestMissingOfImages(t *testing.T) {
+	must(t, moto.Reset())
+	cfg := standinaws.Config(t, moto.URL)
+	there, other := account(t, cfg)
+	second, err := ec2.NewFromConfig(cfg).CreateSubnet(t.Context(), &ec2.CreateSubnetInput{VpcId: aws.String(there["ec2VpcId"]), CidrBlock: aws.String("10.7.1.0/24")})
+	must(t, err)
+	parameters := map[string]string{
+		"destRegion": "us-east-1", "sourceType": "Amazon_ECR", "srcRegion": "eu-west-1", "srcCredential": "keys", "srcAccountId": "123456789012", "ecsClusterName": "plugins",
+		"ecsVpcId": there["ec2VpcId"], "ecsSubnetA": there["ec2Subnets"], "ecsSubnetB": *second.Subnet.SubnetId, "alarmEmail": "a@example.com",
+	}
+	for name, c := range map[string]struct {
+		with map[string]string
+		want []string
+	}{
+		"all there": {nil, nil},
+		"a secret":  {map[string]string{"srcCredential": "lost"}, []string{"srcCredential no secret"}},
+		"a subnet":  {map[string]string{"ecsSubnetB": "subnet-12345678"}, []string{"ecsSubnetB no such subnet"}},
+		"a VPC":     {map[string]string{"ecsVpcId": other}, []string{"ecsSubnetA not in", "ecsSubnetB not in"}},
+	} {
+		with := maps.Clone(parameters)
+		maps.Copy(with, c.with)
+		wrong, err := open(t, cfg).Missing(t.Context(), "ECR", with)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var got []string
+		for _, w := range wrong {
+			got = append(got, strings.TrimPrefix(w.Field, "parameters.")+" "+w.Message)
+		}
+		if len(got) != len(c.want) {
+			t.Errorf("%s: told %q, want %q", name, got, c.want)
+			continue
+		}
+		for i, want := range c.want {
+			field, word, _ := strings.Cut(want, " ")
+			if !strings.HasPrefix(got[i], field) || !strings.Contains(got[i], word) {
+				t.Errorf("%s: told %q, want %q", name, got[i], want)
+			}
+		}
+	}
+}
+
 // A key that is disabled, and a secret that is about to go, do not help a task.
 func TestWhatIsThereAndOfNoUse(t *testing.T) {
 	must(t, moto.Reset())

@@ -14,9 +14,14 @@ import (
 )
 
 // networks looks for the VPC and its subnets. Filters find those that are there; ids that are not are no error then.
-func (e *Existence) networks(ctx context.Context, v contract.Values) (wrong []task.Error, err error) {
-	const vpcField, subnetField = "ec2VpcId", "ec2Subnets"
-	vpc, subnets := v[vpcField], v.List(subnetField)
+func (e *Existence) networks(ctx context.Context, v contract.Values, vpcField string, subnetFields []string) (wrong []task.Error, err error) {
+	vpc := v[vpcField]
+	var subnets, fields []string // of each subnet, the parameter that names it
+	for _, field := range subnetFields {
+		for _, id := range v.List(field) {
+			subnets, fields = append(subnets, id), append(fields, field)
+		}
+	}
 	if vpc != "" {
 		out, err := e.network.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{Filters: filter("vpc-id", vpc)})
 		if err := told("looking for VPC "+vpc, err); err != nil {
@@ -33,7 +38,8 @@ func (e *Existence) networks(ctx context.Context, v contract.Values) (wrong []ta
 	if err != nil {
 		return wrong, told("looking for subnets", err)
 	}
-	for _, id := range subnets {
+	for n, id := range subnets {
+		subnetField := fields[n]
 		i := slices.IndexFunc(out.Subnets, func(s types.Subnet) bool { return aws.ToString(s.SubnetId) == id })
 		switch {
 		case i < 0:

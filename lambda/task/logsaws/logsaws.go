@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 
 	"github.com/datatransferhub/dth/lambda/task"
+	ecr "github.com/datatransferhub/dth/plugins/ecr/wiring"
 	"github.com/datatransferhub/dth/plugins/s3/wiring"
 )
 
@@ -33,8 +34,11 @@ func Open(cfg aws.Config) *Logs { return &Logs{cloudwatchlogs.NewFromConfig(cfg)
 // group returns the log group of a source. Its name begins with that of the task's stack, so that nobody reads the logs of
 // anything else.
 func group(t *task.Task, source task.LogSource) (string, error) {
-	programs := map[task.LogSource]string{task.FinderLog: wiring.LogFinder, task.WorkerLog: wiring.LogWorker, task.ControllerLog: wiring.Multipart}
-	if t.Type != "S3" || programs[source] == "" {
+	programs := map[string]map[task.LogSource]string{
+		"S3":  {task.FinderLog: wiring.LogFinder, task.WorkerLog: wiring.LogWorker, task.ControllerLog: wiring.Multipart},
+		"ECR": {task.FinderLog: ecr.ImagePlan, task.WorkerLog: ecr.Container, task.ControllerLog: ecr.ImageControl},
+	}[t.Type]
+	if programs[source] == "" {
 		return "", &task.Error{
 			Code: task.Invalid, Field: "source", Value: string(source), Message: fmt.Sprintf("tasks of type %s have no such log", t.Type), Next: "ask for another source",
 		}

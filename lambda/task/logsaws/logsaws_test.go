@@ -268,3 +268,17 @@ func FuzzPattern(f *testing.F) {
 		}
 	})
 }
+
+// The programs of a task that copies images have logs of their own.
+func TestLogsOfImages(t *testing.T) {
+	own := taskOf("t-images")
+	own.Type = "ECR"
+	for source, program := range map[task.LogSource]string{task.FinderLog: "imageplan", task.WorkerLog: "copier", task.ControllerLog: "imagecontrol"} {
+		write(t, "/datatransferhub/DTH-t-images/"+program, "s", 1, "of "+program)
+		page, err := open(t).Lines(t.Context(), own, task.LogQuery{Source: source, From: began, To: began.Add(time.Hour), First: 10})
+		must(t, err)
+		if len(page.Lines) != 1 || page.Lines[0].Text != "of "+program {
+			t.Errorf("%s: %+v", source, page.Lines)
+		}
+	}
+}

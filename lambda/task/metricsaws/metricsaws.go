@@ -40,6 +40,7 @@ type line struct {
 	name, unit string
 	namespace  string
 	metric     string
+	images     string // what metric is of tasks that copy images; "": they have none
 	dimension  string
 	// of is the dimension's value for a task; "": the task has none.
 	of func(t *task.Task) string
@@ -56,21 +57,21 @@ const (
 // lines are those of a chart.
 func lines(set task.MetricSet) []line {
 	stack := func(t *task.Task) string { return t.Stack.Name }
-	own := func(name, unit, metric string) line {
-		return line{name: name, unit: unit, namespace: metrics.Namespace, metric: metric, dimension: metrics.Dimension, of: stack, stat: sum}
+	own := func(name, unit, metric, images string) line {
+		return line{name: name, unit: unit, namespace: metrics.Namespace, metric: metric, images: images, dimension: metrics.Dimension, of: stack, stat: sum}
 	}
 	queue := func(name, metric, output string) line {
 		return line{name: name, unit: "Count", namespace: "AWS/SQS", metric: metric, dimension: "QueueName", of: queueName(output), stat: average}
 	}
 	switch set {
 	case task.Throughput:
-		return []line{own("bytes", "Bytes", "TransferredBytes")}
+		return []line{own("bytes", "Bytes", "TransferredBytes", "BytesCopied")}
 	case task.Objects:
-		return []line{own("copied", "Count", "TransferredObjects"), own("failed", "Count", "FailedObjects")}
+		return []line{own("copied", "Count", "TransferredObjects", "ImagesCopied"), own("failed", "Count", "FailedObjects", "ImagesFailed")}
 	case task.Failures:
 		var all []line
 		for _, class := range failure.Classes() {
-			all = append(all, own(string(class), "Count", metrics.FailuresOf(string(class))))
+			all = append(all, own(string(class), "Count", metrics.FailuresOf(string(class)), ""))
 		}
 		return all
 	case task.Backlog:
@@ -90,6 +91,14 @@ func lines(set task.MetricSet) []line {
 		return []line{workers("in service", "GroupInServiceInstances"), workers("wanted", "GroupDesiredCapacity")}
 	}
 	return nil
+}
+
+// metricOf is the metric of a task; "": it has none.
+func (l *line) metricOf(t *task.Task) string {
+	if t.Type == "ECR" {
+		return l.images
+	}
+	return l.metric
 }
 
 // queueName is the name in the URL that an output of a stack has.
@@ -204,15 +213,15 @@ type query struct {
 func queries(tasks []task.Task, all []line, g grid) (list []query) {
 	for i := range tasks {
 		for n, l := range all {
-			value := l.of(&tasks[i])
-			if value == "" {
+			value, metric := l.of(&tasks[i]), l.metricOf(&tasks[i])
+			if value == "" || metric == "" {
 				continue
 			}
 			list = append(list, query{tasks[i].ID, n, types.MetricDataQuery{
 				Id: aws.String(fmt.Sprintf("m%d", len(list))),
 				MetricStat: &types.MetricStat{
 					Period: aws.Int32(int32(g.step / time.Second)), Stat: aws.String(l.stat),
-					Metric: &types.Metric{Namespace: aws.String(l.namespace), MetricName: aws.String(l.metric), Dimensions: []types.Dimension{{Name: aws.String(l.dimension), Value: &value}}},
+					Metric: &types.Metric{Namespace: aws.String(l.namespace), MetricName: &metric, Dimensions: []types.Dimension{{Name: aws.String(l.dimension), Value: &value}}},
 				},
 			}})
 		}

@@ -120,6 +120,33 @@ func TestCharts(t *testing.T) {
 	}
 }
 
+// A task that copies images has figures of its own, which are added to those of others; it has neither queue nor fleet.
+func TestChartsOfImages(t *testing.T) {
+	c := newCloud(t)
+	images := taskOf("t-i")
+	images.Type, images.Stack.Outputs = "ECR", map[string]string{"RunTableName": "runs"}
+	for name, value := range map[string]float64{"BytesCopied": 1000, "ImagesCopied": 5, "ImagesFailed": 2, "TransferredBytes": 9, "FailedObjects": 9} {
+		c.put(metric{"DataTransferHub", name, "StackName", "DTH-t-i"}, 3, value)
+	}
+	c.put(metric{"DataTransferHub", "TransferredBytes", "StackName", "DTH-t-a"}, 3, 1)
+	from, m := now.Add(-time.Hour), c.of(taskOf("t-a"), images)
+	for set, want := range map[task.MetricSet][]string{
+		task.Throughput: {"bytes Bytes 1m0s 60: 3=1000"}, task.Objects: {"copied Count 1m0s 60: 3=5", "failed Count 1m0s 60: 3=2"}, task.Failures: nil,
+		task.Instances: {"in service Count 1m0s 0:", "wanted Count 1m0s 0:"},
+	} {
+		one, err := m.Series(t.Context(), images, set, from, now)
+		must(t, err)
+		if got := words(one); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", set, got)
+		}
+	}
+	all, err := m.Total(t.Context(), task.Throughput, from, now)
+	must(t, err)
+	if got := words(all); !slices.Equal(got, []string{"bytes Bytes 1m0s 60: 3=1001"}) {
+		t.Errorf("of all: %q", got)
+	}
+}
+
 // A request holds 500 metrics; classes are asked for of tasks alone that had failures.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 func TestManyTasksTakeFewCalls(t *testing.T) {
