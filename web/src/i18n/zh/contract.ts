@@ -79,7 +79,10 @@ const s3: Record<string, ParameterTexts> = {
   giantThreshold: { label: "大对象起点", help: "从此大小起，一个对象由机群逐段分担。" },
   reportBucket: { label: "报告存储桶", help: "运行报告写到哪里。留空表示只有台账中有记录。", rule: bucketRule },
   reportPrefix: { label: "报告前缀", help: "加在报告的键之前。", rule: "0 到 512 字节的 UTF-8" },
-  reportAll: { label: "报告每个对象", help: "运行报告是否列出每个对象，包括两端一致的对象。在一个前缀比较完之前，它们存放在查找程序的磁盘上：每个约 500 字节。" },
+  reportAll: {
+    label: "报告每个对象",
+    help: "运行报告是否列出每个对象，包括两端一致的对象。在一个前缀比较完之前，它们存放在查找程序的磁盘上：每个约 500 字节。",
+  },
   bandwidthLimit: { label: "带宽上限", help: "整个机群的上限；0 表示不限。", rule: "每秒的大小，例如 200MiB/s" },
   ec2VpcId: { label: "VPC", help: "实例运行所在的 VPC。", rule: "VPC 的 ID" },
   ec2Subnets: { label: "子网", help: "该 VPC 的子网，最好分布在多个可用区。", rule: "子网 ID，用逗号分隔" },

@@ -53,8 +53,8 @@ export interface Section {
 
 /** Groups that are about a stack: without effect on one machine, but for when passes are made and how many copies run at once. */
 const ofStacks = ["Fleet", "Notification", "Housekeeping"];
-/** What the hub sets of a stack, by what a person asks it for. */
-const ofHub = ["startPaused"];
+/** What the hub sets of a stack: whether it begins paused, and the boundary of its roles. */
+const ofHub = ["startPaused", "permissionsBoundaryArn"];
 const onMachinesToo = ["ec2CronExpression", "workerConcurrency"];
 
 /** What a form shows of a plugin with some values: what applies to them, and where. */
