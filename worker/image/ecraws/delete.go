@@ -24,12 +24,13 @@ func (r *Registry) Delete(ctx context.Context, repository, reference string) err
 	if err != nil {
 		return classed("delete", target, err)
 	}
-	for _, f := range out.Failures {
-		class := failure.DestinationRefuses
-		if f.FailureCode == types.ImageFailureCodeImageNotFound {
-			class = failure.NotFound
-		}
-		return &failure.Error{Class: class, Op: "delete", Target: target, Code: string(f.FailureCode), Detail: aws.ToString(f.FailureReason)}
+	if len(out.Failures) == 0 {
+		return nil
 	}
-	return nil
+	f := out.Failures[0] // one was asked for
+	class := failure.DestinationRefuses
+	if f.FailureCode == types.ImageFailureCodeImageNotFound {
+		class = failure.NotFound
+	}
+	return &failure.Error{Class: class, Op: "delete", Target: target, Code: string(f.FailureCode), Detail: aws.ToString(f.FailureReason)}
 }
