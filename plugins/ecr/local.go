@@ -32,7 +32,7 @@ func Local() *contract.Contract {
 	for _, p := range []contract.Parameter{
 		{Name: "srcRegistry", Label: "Source registry", Help: "Host, or host:port, of the source when it is no Amazon ECR; images of the list that name no registry are read there. Empty: docker.io.", OnUpdate: contract.Replaced},
 		{Name: "destRegistry", Label: "Destination registry", Help: "Host, or host:port, of the destination. Empty: the Amazon ECR of destRegion.", OnUpdate: contract.Replaced},
-		{Name: "insecureRegistries", Label: "Registries without TLS", Help: "Hosts that are spoken to by plain HTTP; loopback addresses are anyway.", OnUpdate: contract.Nothing},
+		{Name: "insecureRegistries", Label: "Registries without TLS", Help: "Hosts that are spoken to by plain HTTP. Those at loopback addresses are spoken to as they speak themselves.", OnUpdate: contract.Nothing},
 		{Name: "pollEvery", Label: "Look again after", Help: "Time from the beginning of one run to the next, in place of a schedule: 30s, 10m or 2h.", Pattern: `^[1-9][0-9]{0,4}[smh]$`, Rule: "a number of seconds, minutes or hours, such as 30s", OnUpdate: contract.Nothing},
 	} {
 		p.Group, p.Type = GroupMachine, contract.String

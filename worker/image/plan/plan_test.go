@@ -195,7 +195,7 @@ func TestLimits(t *testing.T) {
 			c.Log = slog.New(slog.NewTextHandler(&said, nil))
 			began := time.Now()
 			r := planned(t, c)
-			if took := time.Since(began); r.Images() != 9 || len(r.Absent) > 0 || took < time.Second || took > 10*time.Second {
+			if took := time.Since(began); r.Images() != 9 || len(r.Absent) > 0 || took < time.Second {
 				t.Errorf("%d images, %d absent after %s", r.Images(), len(r.Absent), took)
 			}
 			if !strings.Contains(said.String(), "waiting until it serves again") {
@@ -220,10 +220,9 @@ func TestALimitThatLastsTooLong(t *testing.T) {
 	c := config(from, to)
 	c.List, c.Parallel = list(t, "a:ALL_TAGS, b:ALL_TAGS"), 4
 	c.MaxWait = time.Second
-	began := time.Now()
 	r, err := plan.Make(t.Context(), c)
-	if err != nil || time.Since(began) > 5*time.Second {
-		t.Fatalf("%v after %s", err, time.Since(began))
+	if err != nil {
+		t.Fatal(err)
 	}
 	if calls := from.Calls()["Head"]; len(r.Absent) < 500 || calls > 20 {
 		t.Errorf("%d absent with %d calls", len(r.Absent), calls)

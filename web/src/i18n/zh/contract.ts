@@ -174,7 +174,7 @@ const ecr: Record<string, ParameterTexts> = {
     rule: hostRule,
   },
   destRegistry: { label: "目标镜像仓库", help: "目标的主机，或主机:端口。留空：destRegion 的 Amazon ECR。", rule: hostRule },
-  insecureRegistries: { label: "不用 TLS 的镜像仓库", help: "以明文 HTTP 访问的主机；回环地址总是如此。" },
+  insecureRegistries: { label: "不用 TLS 的镜像仓库", help: "以明文 HTTP 访问的主机。回环地址上的主机按其自身的方式访问。" },
   pollEvery: {
     label: "再次查看间隔",
     help: "一次运行开始到下一次开始的时间，代替计划：30s、10m 或 2h。",
