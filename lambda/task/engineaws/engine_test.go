@@ -188,6 +188,18 @@ func (s *stack) is(state string, most, wanted int32) {
 	}
 }
 
+// rollBack writes the schedule and the fleet as CloudFormation does when it rolls back the first update of a stack that was made paused.
+func (s *stack) rollBack() {
+	s.t.Helper()
+	_, err := eventbridge.NewFromConfig(s.cfg).DisableRule(s.t.Context(), &eventbridge.DisableRuleInput{Name: aws.String("rule")})
+	must(s.t, err)
+	_, err = autoscaling.NewFromConfig(s.cfg).UpdateAutoScalingGroup(s.t.Context(), &autoscaling.UpdateAutoScalingGroupInput{AutoScalingGroupName: aws.String("workers"), MaxSize: aws.Int32(0)})
+	must(s.t, err)
+	for _, name := range alarms {
+		s.acts[name] = false
+	}
+}
+
 // A task is steered from the hub to the stack's own parts.
 func TestTaskIsSteered(t *testing.T) {
 	s := newStack(t)
@@ -201,6 +213,10 @@ func TestTaskIsSteered(t *testing.T) {
 	}
 	must(t, s.engine.Check(ctx, s.task, "r-3"))
 	must(t, s.engine.Resume(ctx, s.task, "r-4"))
+	s.is("ENABLED", 5, 0)
+	s.rollBack()
+	s.is("DISABLED", 0, 0)
+	must(t, s.engine.Restore(ctx, s.task, "r-4-restore"))
 	s.is("ENABLED", 5, 0)
 	if n := len(s.instances.started); n != 2 || s.instances.started[0].Request != "r-3" || s.instances.started[1].Run != "r-4" {
 		t.Errorf("started are %+v", s.instances.started)
@@ -243,6 +259,30 @@ func TestStackOfAnOlderVersion(t *testing.T) {
 		if err := call(); !task.Is(err, task.WrongState) || !strings.Contains(err.Error(), "update the task") {
 			t.Errorf("%v", err)
 		}
+	}
+}
+
+// A stack that does not know how to restore what CloudFormation took is resumed.
+func TestAStackThatCannotRestore(t *testing.T) {
+	var asked []string
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in control.Request
+		if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+			t.Error(err)
+		}
+		asked = append(asked, string(in.Operation)+" "+in.Request)
+		if in.Operation == control.Restore {
+			w.Header().Set("X-Amz-Function-Error", "Unhandled")
+			_, _ = io.WriteString(w, `{"errorMessage":"operation: \"restore\"","errorType":"Refusal"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{}`)
+	}))
+	defer front.Close()
+	of := task.Task{ID: "t-1", Stack: task.Stack{Outputs: map[string]string{engineaws.OutputControl: "control"}}}
+	must(t, engineaws.Open(standinaws.Config(t, front.URL)).Restore(t.Context(), of, "r"))
+	if got := strings.Join(asked, ", "); got != "restore r, resume r" {
+		t.Errorf("asked was %q", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/datatransferhub/dth/lambda/task"
+	"github.com/datatransferhub/dth/worker/estimate"
 	"github.com/datatransferhub/dth/worker/run"
 )
 
@@ -58,6 +59,8 @@ func full(id string) task.Task {
 		Health:    task.Attention, LastRun: &task.Run{ID: "run-1", State: run.Copying, Started: noon, Told: noon.Add(time.Nanosecond), Queued: 5},
 		Agreement: task.Agreement{AsOf: noon, InSync: true, Behind: 2, Named: 2, RunID: "run-0", Checked: noon.Add(time.Hour)},
 		Plan:      &task.Request{ID: "p", Asked: noon, By: "ada"}, CreatedBy: "ada", UpdatedBy: "bob", Created: noon, Updated: noon.Add(time.Minute), ClientToken: "token",
+		Return: task.Paused, Steering: &task.Steering{ID: "r", To: task.InProgress, Asked: noon, By: "ada"}, Wanted: noon.Add(time.Second), Input: "fingerprint",
+		Estimate: &task.Estimate{Request: "p", At: noon, Bytes: 7, Costs: []estimate.Total{{Currency: "USD", Amount: estimate.Range{Low: 1, High: 2}}}},
 	}
 }
 
