@@ -101,6 +101,7 @@ func (t *Task) Steered(request, by string, now time.Time) *Entry {
 	t.Steering, t.State, t.Updated, t.UpdatedBy = nil, w.To, now, w.By
 	if w.To == InProgress {
 		t.Wanted = w.Asked
+		t.Conclude(now) // the pass that it begins with may be through by now
 	}
 	return &Entry{
 		Task: t.ID, At: now, By: by, Action: string(w.action()), Changes: []Change{{Field: "state", Before: string(from), After: string(t.State)}},

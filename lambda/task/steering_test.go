@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/datatransferhub/dth/lambda/task"
 	"github.com/datatransferhub/dth/worker/run"
@@ -79,6 +80,20 @@ func TestAProofDuringAPause(t *testing.T) {
 	}))
 	if undone.State != task.Done {
 		t.Errorf("when the pause is withdrawn it is %s", undone.State)
+	}
+}
+
+// The pass that a resume begins with may be through before the record says that the task goes on: it is done then. The pass of before the
+// pause is not its end.
+func TestAProofDuringAResume(t *testing.T) {
+	for begun, want := range map[time.Duration]task.State{-time.Hour: task.InProgress, time.Minute: task.Done} {
+		of := task.Task{State: task.Paused, Settings: task.Settings{Schedule: task.Schedule{Kind: task.Once}}, Steering: &task.Steering{ID: "r", To: task.InProgress, Asked: noon}}
+		p := told("1", 0, 0, run.Done)
+		p.Started, p.Finished, p.Told = noon.Add(begun), noon.Add(begun+time.Second), noon.Add(begun+time.Second)
+		of.Observe(p, noon)
+		if e := of.Steered("r", "olaf", noon.Add(time.Hour)); e == nil || of.State != want || e.Changes[0].After != string(want) {
+			t.Errorf("begun %s after it was asked for: it is %s, %+v", begun, of.State, e)
+		}
 	}
 }
 
