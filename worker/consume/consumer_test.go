@@ -787,3 +787,27 @@ func (w *watchedRuns) PutCounters(ctx context.Context, id string, c run.Counters
 	w.put(c)
 	return w.Store.PutCounters(ctx, id, c)
 }
+
+// Somebody else writes the record while an object is deleted: the fresh message says that it is a look, which no order of events
+// keeps from being taken.
+func TestDeletionThatLostItsConditionLooksAgain(t *testing.T) {
+	d := newDesk(t)
+	var looks atomic.Int64
+	d.settle = func(_ context.Context, m message.Object) transfer.Outcome {
+		if m.Look {
+			looks.Add(1)
+			return transfer.Outcome{Settled: true}
+		}
+		return transfer.Outcome{Status: ledger.Deleted, Method: "delete", Expect: &ledger.Revision{Worker: "another", Seq: 1}}
+	}
+	body, err := message.Object{Run: "events", Key: "k", Op: message.Delete, Sequencer: "0A"}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.queue.Send(t.Context(), []string{body}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.run(func() bool { return looks.Load() > 0 && d.empty() }); err != nil || looks.Load() != 1 {
+		t.Errorf("%d looks, %v", looks.Load(), err)
+	}
+}

@@ -320,7 +320,7 @@ func (r *recorder) unwritten(ctx context.Context, e entry, err error) error {
 		// The order of events is for events: the look of a pass is not to be dropped because of a newer event than it knew of.
 		look := message.Object{Run: e.run, Key: e.key, Op: message.Copy, Look: true, Sequencer: e.sequencer}
 		if e.op == message.Delete {
-			look.Op, look.Look = message.Delete, false
+			look.Op = message.Delete
 		}
 		if err = r.c.send(ctx, transfer.Outcome{Again: &look}); err == nil {
 			r.deletes.Go(func() {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -34,19 +35,38 @@ import (
 
 // A simulated store waits half a second for the rest of a request that it has refused.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
+	if !given {
+		_ = flag.Set("rapid.checks", "6") // a history takes a second
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
+
+// tester is a test, or one of the checks of a property.
+type tester interface {
+	Helper()
+	Cleanup(f func())
+	Log(args ...any)
+	Logf(format string, args ...any)
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Fatal(args ...any)
+	Failed() bool
 }
 
 // yard is two simulated stores, the records of a task, and workers on them.
 type yard struct {
-	t              *testing.T
+	t              tester
 	srcSim, dstSim *s3sim.Sim
 	src, dst       *s3sim.Bucket
 	job            job.Job
 	secret         *secret
 
 	queue   *queuesqlite.Queue
-	ledger  *ledgersqlite.Ledger
+	ledger  ledger.Ledger
 	runs    *runsqlite.Runs
 	uploads *multipartsqlite.Records
 
@@ -79,6 +99,12 @@ func (s *secret) set(v string) {
 
 func newYard(t *testing.T, source, destination s3sim.Options) *yard {
 	t.Helper()
+	return newYardIn(t, t.TempDir(), source, destination)
+}
+
+func newYardIn(t tester, dir string, source, destination s3sim.Options) *yard {
+	t.Helper()
+	ctx := context.Background()
 	if destination.MinPartSize == 0 {
 		destination.MinPartSize = 1
 	}
@@ -93,16 +119,16 @@ func newYard(t *testing.T, source, destination s3sim.Options) *yard {
 	y.job.Destination = job.Endpoint{Provider: job.S3Compatible, Bucket: "dst", URL: dstURL, Access: job.Access{Secret: "keys"}}
 	y.job.Mode = job.ModeStream
 	y.job.GiantThreshold = 1 << 20
-	db, err := databasesqlite.Open(t.Context(), filepath.Join(t.TempDir(), "records.db"))
+	db, err := databasesqlite.Open(ctx, filepath.Join(dir, "records.db"))
 	y.must(err)
 	t.Cleanup(func() { db.Close() })
-	y.queue, err = queuesqlite.Open(t.Context(), db, "task")
+	y.queue, err = queuesqlite.Open(ctx, db, "task")
 	y.must(err)
-	y.ledger, err = ledgersqlite.Open(t.Context(), db, "task")
+	y.ledger, err = ledgersqlite.Open(ctx, db, "task")
 	y.must(err)
-	y.runs, err = runsqlite.Open(t.Context(), db, "task")
+	y.runs, err = runsqlite.Open(ctx, db, "task")
 	y.must(err)
-	y.uploads, err = multipartsqlite.Open(t.Context(), db, "task")
+	y.uploads, err = multipartsqlite.Open(ctx, db, "task")
 	y.must(err)
 	return y
 }
@@ -272,7 +298,7 @@ func (y *yard) counted(runID string, keys ...string) {
 	}
 }
 
-func content(t *testing.T, o *s3sim.Object) []byte {
+func content(t tester, o *s3sim.Object) []byte {
 	t.Helper()
 	var data bytes.Buffer
 	if err := o.Content.WriteRange(&data, 0, o.Size()); err != nil {
@@ -295,7 +321,7 @@ func awkward() []string {
 }
 
 // tlog shows logs with the test that they belong to.
-type tlog struct{ t *testing.T }
+type tlog struct{ t tester }
 
 func (l *tlog) Write(p []byte) (int, error) {
 	l.t.Helper()

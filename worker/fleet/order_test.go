@@ -1,111 +1,157 @@
 package fleet_test
 
 import (
+	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"pgregory.net/rapid"
+
+	"github.com/datatransferhub/dth/worker/awssim"
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger"
+	"github.com/datatransferhub/dth/worker/ledger/ledgeraws"
 	"github.com/datatransferhub/dth/worker/message"
+	"github.com/datatransferhub/dth/worker/retry"
 	"github.com/datatransferhub/dth/worker/s3sim"
 )
 
 const eventsOfTheDay = "events-20261123"
 
-// history is what happens to a source bucket, and the events of it.
-type history struct {
-	y      *yard
-	rand   *rand.Rand
-	n      int
-	events []message.Message
+// change is what happens to one object of the source, and to the event of it.
+type change struct {
+	Key    int
+	Size   int  // -1: it is deleted
+	Late   int  // after how many further changes the event is delivered
+	Twice  bool // it is delivered once more, after all others
+	Pause  int  // ms that pass until the next change
+	Before bool // of two events that are delivered at a time, it is the first
 }
 
-// step changes one of a few objects and keeps the event.
-func (h *history) step() {
-	h.n++
-	key := fmt.Sprintf("k%d", h.rand.IntN(3))
-	m := message.Object{Run: eventsOfTheDay, Key: key, Sequencer: fmt.Sprintf("%016X", h.n*16)}
-	if h.rand.IntN(3) == 0 {
-		h.y.src.Delete(key)
+// changes draws a history. It shrinks to few changes of one small object whose events arrive at once.
+func changes() *rapid.Generator[[]change] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) change {
+		return change{
+			Key:   rapid.IntRange(0, 2).Draw(t, "key"),
+			Size:  rapid.SampledFrom([]int{100, 101, 100, 102, -1, -1, big}).Draw(t, "size"),
+			Late:  rapid.IntRange(0, 12).Draw(t, "late"),
+			Twice: rapid.IntRange(0, 3).Draw(t, "twice") == 3,
+			Pause: rapid.SampledFrom([]int{0, 0, 1, 5, 30}).Draw(t, "pause"), Before: rapid.Bool().Draw(t, "before"),
+		}
+	}), 4, 30)
+}
+
+// apply makes the n-th change and returns its event.
+func (y *yard) apply(n int, c change) message.Object {
+	key := fmt.Sprintf("k%d", c.Key)
+	m := message.Object{Run: eventsOfTheDay, Key: key, Sequencer: fmt.Sprintf("%016X", n*16)}
+	if c.Size < 0 {
+		y.src.Delete(key)
 		m.Op = message.Delete
-	} else {
-		size := 100 + h.rand.IntN(3)
-		if h.rand.IntN(6) == 0 {
-			size = big
-		}
-		o := h.y.src.PutBytes(key, data(size, byte(h.n)))
-		m.Op, m.Size, m.ETag, m.Modified = message.Copy, o.Size(), o.ETag, o.Modified
+		return m
 	}
-	h.events = append(h.events, m)
+	o := y.src.PutBytes(key, data(c.Size, byte(n)))
+	m.Op, m.Size, m.ETag, m.Modified = message.Copy, o.Size(), o.ETag, o.Modified
+	return m
 }
 
-// deliver sends some of the events in any order, and some of them twice.
-func (h *history) deliver(all bool) {
-	h.rand.Shuffle(len(h.events), func(i, j int) { h.events[i], h.events[j] = h.events[j], h.events[i] })
-	n := len(h.events)
-	if !all {
-		n = h.rand.IntN(n + 1)
-	}
-	for _, m := range h.events[:n] {
-		h.y.send(m)
-		if h.rand.IntN(4) == 0 {
-			h.y.send(m)
+// play lets a history happen, its events arriving in the order that it says, and then those that arrive again.
+func (y *yard) play(all []change) {
+	due := make([][]message.Message, len(all)+13)
+	var again []message.Message
+	for n, c := range all {
+		m := y.apply(n+1, c)
+		at := n + c.Late
+		if c.Before {
+			due[at] = append([]message.Message{m}, due[at]...)
+		} else {
+			due[at] = append(due[at], m)
 		}
+		if c.Twice {
+			again = append(again, m)
+		}
+		y.send(due[n]...)
+		time.Sleep(time.Duration(c.Pause) * time.Millisecond)
 	}
-	h.events = h.events[n:]
+	for _, messages := range due[len(all):] {
+		y.send(messages...)
+	}
+	y.send(again...)
 }
 
 // Whatever the order in which events arrive, how often, and to whom: the destination ends with what the source holds.
 func TestLastWriterIsTheNewest(t *testing.T) {
-	for name, quirks := range map[string]s3sim.Quirks{
+	for name, c := range map[string]struct {
+		quirks s3sim.Quirks
+		table  bool // the ledger is a table of the cloud
+	}{
 		"conditional writes": {},
-		"conditions ignored": {IgnoresWriteConditions: true},
-		"conditions refused": {RefusesWriteConditions: true},
-		"opaque ETags":       {OpaqueETags: true},
+		"a table":            {table: true},
+		"conditions ignored": {quirks: s3sim.Quirks{IgnoresWriteConditions: true}},
+		"ignored, a table":   {quirks: s3sim.Quirks{IgnoresWriteConditions: true}, table: true},
+		"conditions refused": {quirks: s3sim.Quirks{RefusesWriteConditions: true}},
+		"opaque ETags":       {quirks: s3sim.Quirks{OpaqueETags: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for seed := range uint64(5) {
-				t.Run(fmt.Sprint(seed), func(t *testing.T) { orderly(t, seed, quirks) })
-			}
+			rapid.Check(t, func(r *rapid.T) { orderly(r, t.TempDir(), c.quirks, c.table) })
 		})
 	}
 }
 
-func orderly(t *testing.T, seed uint64, quirks s3sim.Quirks) {
-	y := newYard(t, s3sim.Options{}, s3sim.Options{Quirks: quirks})
+func orderly(t *rapid.T, dir string, quirks s3sim.Quirks, table bool) {
+	y := newYardIn(t, dir, s3sim.Options{}, s3sim.Options{Quirks: quirks})
+	if table {
+		y.ledger = tableOf(t)
+	}
 	y.job.Events = job.EventsCreateAndDelete
-	y.src.SetVersioned(seed%2 == 0)
-	h := &history{y: y, rand: rand.New(rand.NewPCG(seed, 1))}
+	y.src.SetVersioned(rapid.Bool().Draw(t, "versioned"))
+	all := changes().Draw(t, "changes")
 	var calls atomic.Uint64
 	slow := func(s3sim.Call) s3sim.Fault {
-		// Calls overtake each other.
-		return s3sim.Fault{Latency: time.Duration(calls.Add(1)*2654435761%8) * time.Millisecond}
+		// Calls overtake each other, some of them many others.
+		n := calls.Add(1) * 2654435761 >> 7
+		if n%5 == 0 {
+			return s3sim.Fault{Latency: time.Duration(n%61) * time.Millisecond}
+		}
+		return s3sim.Fault{Latency: time.Duration(n%8) * time.Millisecond}
 	}
 	y.srcSim.SetFault(slow)
 	y.dstSim.SetFault(slow)
 	y.controller()
 	y.worker()
 	y.worker()
-	for range 12 {
-		for range 1 + h.rand.IntN(3) {
-			h.step()
-		}
-		if h.rand.IntN(2) == 0 {
-			h.deliver(false)
-		}
-		time.Sleep(time.Duration(h.rand.IntN(10)) * time.Millisecond)
-	}
-	h.deliver(true)
+	y.play(all)
 	y.settled()
 	y.agree()
 	y.counted(eventsOfTheDay, "k0", "k1", "k2")
 	if n := y.dead(); n != 0 {
 		t.Errorf("%d dead letters", n)
 	}
+}
+
+// tableOf is the ledger in DynamoDB, simulated.
+func tableOf(t tester) *ledgeraws.Ledger {
+	t.Helper()
+	sim := awssim.New(awssim.Options{})
+	t.Cleanup(func() { sim.Close() })
+	sim.CreateTable("ledger", awssim.Index{Hash: "ObjectKey"}, map[string]awssim.Index{ledgeraws.Index: {Hash: "FailureShard", Range: "ObjectKey"}})
+	url, err := sim.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledgeraws.Open(context.Background(), aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("AKSIM", "secret", ""),
+	}, "ledger", retry.Policy{Attempts: 4, Base: time.Millisecond, Cap: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	return l
 }
 
 func TestOldDeleteDoesNotDelete(t *testing.T) {

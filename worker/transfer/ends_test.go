@@ -162,3 +162,21 @@ func TestWhoBeganAGiantIsNoMatterOfClocks(t *testing.T) {
 		}
 	}
 }
+
+// An old event is dropped when a newer one was answered. A deletion that lost its condition is not: it may have deleted what the
+// newer one had copied.
+func TestLookOfADeletionIsNeverTooOld(t *testing.T) {
+	src := &source{size: 5}
+	src.etag.Store("e")
+	j := job.Defaults()
+	row := &ledger.Record{Key: "k", Status: ledger.Done, SourceETag: "e", RunID: "events", Sequencer: "0B", Worker: "w", Seq: 1}
+	copier := transfer.New(transfer.Config{Job: &j, Source: src, Destination: &destination{}, SourceCan: capable(), DestCan: capable(), Ledger: &records{row}})
+	m := message.Object{Run: "events", Key: "k", Op: message.Delete, Sequencer: "0A"}
+	if out := copier.Settle(t.Context(), m, 1); !out.Settled {
+		t.Errorf("the event: %+v", out)
+	}
+	m.Look = true
+	if out := copier.Settle(t.Context(), m, 1); out.Again == nil || out.Again.Op != message.Copy || !out.Again.Look {
+		t.Errorf("the look: %+v", out)
+	}
+}

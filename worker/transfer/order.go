@@ -44,12 +44,13 @@ func (c *Copier) guard(ctx context.Context, w *work) *Outcome {
 	if w.m.Sequencer == "" {
 		return nil
 	}
-	if there && row.Sequencer != "" && settled(row.Status) {
+	// A look is for whoever lost a condition: what it has written came after the newer event was answered, so it is never too old.
+	if there && row.Sequencer != "" && settled(row.Status) && !w.m.Look {
 		order := event.Compare(w.m.Sequencer, row.Sequencer)
 		if order < 0 {
 			return &Outcome{Settled: true} // whoever answered the newer event has seen what this one speaks of
 		}
-		if order == 0 && w.m.Op == message.Copy && row.Status == ledger.Done && row.SourceETag == w.m.ETag && !w.m.Look {
+		if order == 0 && w.m.Op == message.Copy && row.Status == ledger.Done && row.SourceETag == w.m.ETag {
 			return w.repeated()
 		}
 	}
