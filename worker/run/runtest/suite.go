@@ -258,7 +258,7 @@ func remaining(t *testing.T, s run.Store) {
 func totals(worker string, seq, done int64) run.Counters {
 	return run.Counters{
 		Worker: worker, Seq: seq, Outcomes: map[string]run.Tally{"DONE:stream": {Objects: done, Bytes: done << 32}, "GONE": {Objects: 1}},
-		Errors: map[string]int64{"kms": 2}, Retries: 3, Throttles: 4, Superseded: 5, Updated: start().Add(time.Duration(seq) * time.Minute),
+		Errors: map[string]int64{"kms": 2}, Retries: 3, Throttles: 4, Superseded: 5, Dropped: []string{"id", "another"}, Updated: start().Add(time.Duration(seq) * time.Minute),
 		Pending: []run.Correction{{
 			Worker: "other", Seq: seq, Outcome: "FAILED", Error: "kms", Bytes: 1 << 40,
 			Before: []run.Correction{{Worker: "dead", Seq: 4, Outcome: "DONE:stream", Bytes: 1}},
