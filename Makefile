@@ -16,7 +16,7 @@ BUILD   := -trimpath -buildvcs=false -ldflags '-s -w -buildid= -X main.version=$
 OWN     := $(patsubst cmd/%/go.mod,%,$(wildcard cmd/*/go.mod))
 PRODUCT := $(filter-out $(OWN),$(patsubst cmd/%/main.go,%,$(wildcard cmd/*/main.go)))
 
-# go vet's and staticcheck's word on all modules, tests included. ST1003 quarrels with names of the SDKs.
+# go vet's and staticcheck's word on all modules, tests included, those too that only make chaos has the time for. ST1003 quarrels with names of the SDKs.
 CHECKS  := all,-ST1003
 MODULES := . $(addprefix cmd/,$(OWN)) .tools
 
@@ -185,7 +185,7 @@ lint-format: tools
 lint-code: need-go tools
 	$(call step,go vet and staticcheck)
 	@for module in $(MODULES); do \
-		echo "$$module"; go -C $$module vet ./...; (cd $$module && $(TOOLS)/staticcheck -checks '$(CHECKS)' ./...); \
+		echo "$$module"; go -C $$module vet -tags long ./...; (cd $$module && $(TOOLS)/staticcheck -tags long -checks '$(CHECKS)' ./...); \
 	done
 
 .PHONY: lint-house
@@ -213,7 +213,7 @@ bench: build ## build, then measure; ARGS are passed to dth-bench
 .PHONY: chaos
 chaos: build ## everything goes wrong at once, then all is compared; ARGS are passed to dth-chaos
 	$(BIN)/dth-chaos $(ARGS)
-	DTH_LONG=1 go test -count=1 -timeout 20m -run '^TestLong' ./worker/fleet
+	go test -tags long -count=1 -timeout 20m -run '^TestLong' ./worker/fleet
 
 # What a person runs is built for these; engines and Lambdas run on arm64.
 CLI     := linux-amd64 linux-arm64 darwin-amd64 darwin-arm64
