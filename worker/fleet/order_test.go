@@ -7,11 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"pgregory.net/rapid"
 
 	"github.com/datatransferhub/dth/worker/awssim"
+	"github.com/datatransferhub/dth/worker/awssim/awssimaws"
 	"github.com/datatransferhub/dth/worker/consume"
 	"github.com/datatransferhub/dth/worker/job"
 	"github.com/datatransferhub/dth/worker/ledger"
@@ -144,9 +143,7 @@ func tableOf(t tester) *ledgeraws.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := ledgeraws.Open(context.Background(), aws.Config{
-		Region: "us-east-1", BaseEndpoint: aws.String(url), Credentials: credentials.NewStaticCredentialsProvider("AKSIM", "secret", ""),
-	}, "ledger", retry.Policy{Attempts: 4, Base: time.Millisecond, Cap: 10 * time.Millisecond})
+	l, err := ledgeraws.Open(context.Background(), awssimaws.Config(url), "ledger", retry.Policy{Attempts: 4, Base: time.Millisecond, Cap: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,11 @@ func DynamoDB(url string, with ...func(*dynamodb.Options)) *dynamodb.Client {
 	return dynamodb.New(dynamodb.Options{BaseEndpoint: aws.String(url), Region: "us-east-1", Credentials: keys()}, with...)
 }
 
+// Config is what adapters are opened with.
+func Config(url string) aws.Config {
+	return aws.Config{BaseEndpoint: aws.String(url), Region: "us-east-1", Credentials: keys()}
+}
+
 func keys() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider("AKSIM", "secret", "")
 }
