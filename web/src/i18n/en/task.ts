@@ -232,6 +232,7 @@ export const task = {
   "reason.none": "it was there",
   "reason.archived": "archived",
   "reason.filtered": "filtered",
+  "reason.elsewhere": "under way in another run",
   "reason.too_large": "too large",
   "reason.unmappable": "no key for it",
   "reason.key_too_long": "key too long",
@@ -286,6 +287,7 @@ export const task = {
   "task.audit.did.resumed": "Resumed",
   "task.audit.did.run": "Run begun",
   "task.audit.did.retried": "Retried",
+  "task.audit.did.asked_to_retry": "Retry asked for",
   "task.audit.did.check_started": "Check begun",
   "task.audit.did.plan_started": "Plan begun",
   "task.audit.did.stopped": "Stopped",
@@ -294,6 +296,7 @@ export const task = {
   "task.audit.did.stack_changed": "Stack changed",
   "task.audit.did.stack_deleted": "Stack deleted",
   "task.audit.did.drift_found": "Drift found",
+  "task.audit.did.stack_whole_again": "Stack whole again",
   "task.audit.did.run_proved": "Run proved",
 
   "task.help.title": "A task",

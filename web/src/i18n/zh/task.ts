@@ -234,6 +234,7 @@ export const task: Record<keyof typeof english, string> = {
   "reason.none": "已存在",
   "reason.archived": "已归档",
   "reason.filtered": "被过滤",
+  "reason.elsewhere": "正由另一次运行处理",
   "reason.too_large": "过大",
   "reason.unmappable": "没有对应的键",
   "reason.key_too_long": "键过长",
@@ -287,6 +288,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.audit.did.resumed": "继续",
   "task.audit.did.run": "开始运行",
   "task.audit.did.retried": "重试",
+  "task.audit.did.asked_to_retry": "请求重试",
   "task.audit.did.check_started": "开始检查",
   "task.audit.did.plan_started": "开始规划",
   "task.audit.did.stopped": "停止",
@@ -295,6 +297,7 @@ export const task: Record<keyof typeof english, string> = {
   "task.audit.did.stack_changed": "堆栈已更改",
   "task.audit.did.stack_deleted": "堆栈已删除",
   "task.audit.did.drift_found": "发现偏差",
+  "task.audit.did.stack_whole_again": "堆栈已恢复正常",
   "task.audit.did.run_proved": "运行已证明",
 
   "task.help.title": "任务",
