@@ -1,6 +1,7 @@
 import Alert from "@cloudscape-design/components/alert";
 import Box from "@cloudscape-design/components/box";
 import Button from "@cloudscape-design/components/button";
+import Header from "@cloudscape-design/components/header";
 import SpaceBetween from "@cloudscape-design/components/space-between";
 import type { ReactNode } from "react";
 import type { ApiError } from "../api/client.ts";
@@ -37,10 +38,10 @@ export function words(error: ApiError, text: Text): { message: string; next: str
   }
 }
 
-/** Stands where something could not be loaded. */
-export function Failure(props: { error: ApiError; onRetry?: () => void }) {
+/** Stands where something could not be loaded; with the heading of the page where that is all that the page has. */
+export function Failure(props: { error: ApiError; onRetry?: () => void; heading?: string }) {
   const text = useText();
-  return (
+  const alert = (
     <Alert
       type="error"
       header={text("error.title")}
@@ -48,6 +49,13 @@ export function Failure(props: { error: ApiError; onRetry?: () => void }) {
     >
       {explain(props.error, text)}
     </Alert>
+  );
+  if (props.heading === undefined) return alert;
+  return (
+    <SpaceBetween size="m">
+      <Header variant="h1">{props.heading}</Header>
+      {alert}
+    </SpaceBetween>
   );
 }
 

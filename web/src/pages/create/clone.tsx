@@ -38,8 +38,8 @@ export function CloneTask() {
     ],
   });
   if (!admin) return <NeedsAdmin />;
-  if (asked.error && !draft) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
-  if (error) return <Failure error={error} onRetry={retry} />;
+  if (asked.error && !draft) return <Failure error={asked.error} onRetry={() => void asked.refetch()} heading={text("action.clone")} />;
+  if (error) return <Failure error={error} onRetry={retry} heading={text("action.clone")} />;
   if (!plugins || !draft) return <Waiting />;
   return <NewTask key={id} draft={draftOf(draft)} plugins={plugins} defaultsOf={() => ({})} filled />;
 }

@@ -21,8 +21,9 @@ export function CreateTask() {
   const { plugins, error, retry } = usePlugins();
   const settings = useAsk(SettingsDocument, {});
   if (!useMayChange()) return <NeedsAdmin />;
-  if (error) return <Failure error={error} onRetry={retry} />;
-  if (settings.error && !settings.data) return <Failure error={settings.error} onRetry={() => void settings.refetch()} />;
+  if (error) return <Failure error={error} onRetry={retry} heading={text("create.title")} />;
+  if (settings.error && !settings.data)
+    return <Failure error={settings.error} onRetry={() => void settings.refetch()} heading={text("create.title")} />;
   if (!plugins || !settings.data) return <Waiting />;
   const { defaults } = settings.data.settings;
   const defaultsOf = (type: string) => toValues(defaults.find((d) => d.type === type)?.values ?? []);

@@ -35,8 +35,8 @@ export function EditTask() {
   const [loaded, setLoaded] = useState(0);
   // The task that somebody has begun to edit.
   const [begun, setBegun] = useState<string>();
-  if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
-  if (error) return <Failure error={error} onRetry={retry} />;
+  if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} heading={title} />;
+  if (error) return <Failure error={error} onRetry={retry} heading={title} />;
   if (!plugins || !task) return <Waiting />;
   // Editing goes on whatever becomes of the task behind it: what was entered is not taken away, and the hub refuses what it must.
   const why = begun !== id && whyNot("edit", task, role, text);

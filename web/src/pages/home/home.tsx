@@ -27,7 +27,8 @@ export function Home() {
   const text = useText();
   usePage({ title: text("home.title"), help: "home", type: "dashboard" });
   const summary = useAsk(SummaryDocument, {}, { every: 10 });
-  if (summary.error && !summary.data) return <Failure error={summary.error} onRetry={() => void summary.refetch()} />;
+  if (summary.error && !summary.data)
+    return <Failure error={summary.error} onRetry={() => void summary.refetch()} heading={text("home.title")} />;
   return (
     <ContentLayout
       header={

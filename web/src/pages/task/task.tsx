@@ -57,7 +57,7 @@ export function Task() {
   useAsk(TaskDocument, { id }, { every: task ? everyOf(task) : false, enabled: task !== undefined });
   usePage({ title: task?.name ?? text("task.loading"), crumbs: [{ text: text("nav.tasks"), href: "/tasks" }], help: "task" });
   if (asked.error?.code === "NOT_FOUND") return <Gone />;
-  if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} />;
+  if (asked.error && !task) return <Failure error={asked.error} onRetry={() => void asked.refetch()} heading={id} />;
   if (!task) return <StatusIndicator type="loading">{text("task.loading")}</StatusIndicator>;
   return <Found task={task} tab={tab} onRefresh={() => void asked.refetch()} />;
 }

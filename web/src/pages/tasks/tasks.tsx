@@ -50,7 +50,7 @@ export function Tasks() {
   // What was chosen is shown as it is now, and only while it is on the page.
   const selected = list.tasks.filter((t) => chosen.some((c) => c.id === t.id));
   const taskActions = useTaskActions(() => setChosen([]));
-  if (list.error && list.tasks.length === 0) return <Failure error={list.error} onRetry={list.again} />;
+  if (list.error && list.tasks.length === 0) return <Failure error={list.error} onRetry={list.again} heading={text("tasks.title")} />;
   return (
     <>
       <Table
