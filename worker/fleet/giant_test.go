@@ -284,7 +284,9 @@ func TestContestedGiantIsRecordedBeforeItsUploadEnds(t *testing.T) {
 			if r.Status != ledger.Failed {
 				return
 			}
-			failed.Add(1)
+			if failed.Add(1) > 1 {
+				return // asked to complete it twice at once, a second worker writes the same after the first
+			}
 			if open, err := y.uploads.Uploads(context.Background()); err != nil || len(open) != 1 {
 				without.Add(1)
 			}
@@ -295,7 +297,7 @@ func TestContestedGiantIsRecordedBeforeItsUploadEnds(t *testing.T) {
 	y.worker()
 	y.until("the failure is on record", func() bool { return y.row("giant").Status == ledger.Failed })
 	if failed.Load() == 0 || without.Load() > 0 {
-		t.Errorf("of %d records, %d were written when the upload was gone", failed.Load(), without.Load())
+		t.Errorf("of %d records, the first was written when the upload was gone: %t", failed.Load(), without.Load() > 0)
 	}
 	y.settled()
 	if n := y.dst.OpenUploads(); n != 0 {
