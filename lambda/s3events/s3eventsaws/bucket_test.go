@@ -203,7 +203,7 @@ func TestABucketElsewhereIsSaid(t *testing.T) {
 	t.Cleanup(server.Close)
 	r := s3events.Resource{Bucket: s3eventsaws.Open(standinaws.Config(t, server.URL), "")}
 	e := customresource.Event{PhysicalResourceId: "b/x", ResourceProperties: json.RawMessage(`{"Bucket":"b","QueueArn":"arn:q","Events":"Create","NotificationId":"x"}`)}
-	if _, err := r.Create(t.Context(), e); !errors.Is(err, s3events.ErrElsewhere) || !strings.Contains(err.Error(), "EventBridge") {
+	if _, err := r.Create(t.Context(), e); !errors.Is(err, s3events.ErrElsewhere) || !strings.Contains(err.Error(), "set srcEvent to No") {
 		t.Errorf("created: %v", err)
 	}
 	if removed, err := r.Delete(t.Context(), e); err != nil || !strings.Contains(removed.Note, "may be left") {
@@ -216,7 +216,7 @@ func TestOverlapsAreRefused(t *testing.T) {
 	a.theirs("logs/")
 	for _, prefix := range []string{"", "logs/", "logs/2026/"} {
 		_, err := a.r.Create(t.Context(), a.event("Create", prefix))
-		if err == nil || !strings.Contains(err.Error(), `"theirs"`) || !strings.Contains(err.Error(), "EventBridge") {
+		if err == nil || !strings.Contains(err.Error(), `"theirs"`) || !strings.Contains(err.Error(), "set srcEvent to No") {
 			t.Errorf("prefix %q: %v", prefix, err)
 		}
 	}
